@@ -1,0 +1,42 @@
+"""P-Tuning, taught by running it: ``import ptlearn as pt``.
+
+Names are loaded when they are first used, so that ``import ptlearn`` and the
+command line's ``--help`` do not wait for torch.
+"""
+
+import lazy_loader
+
+__version__ = "0.1.0"
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=[
+        "batching",
+        "checks",
+        "claims",
+        "course",
+        "doctor",
+        "encoders",
+        "evaluation",
+        "fetch",
+        "files",
+        "initializers",
+        "interop",
+        "models",
+        "plan",
+        "plots",
+        "prompt",
+        "tasks",
+        "templates",
+        "training",
+        "tuner",
+    ],
+    submod_attrs={
+        "evaluation": ["Report", "controls", "evaluate"],
+        "models": ["LanguageModel", "load_lm"],
+        "plots": ["show"],
+        "prompt": ["Prompt"],
+        "tasks": ["Task", "TaskError", "load_task", "task_names"],
+        "templates": ["Template", "TemplateError"],
+    },
+)
