@@ -4,9 +4,21 @@ Names are loaded when they are first used, so that ``import ptlearn`` and the
 command line's ``--help`` do not wait for torch.
 """
 
+import importlib.metadata
+import platform
+
 import lazy_loader
 
 __version__ = "0.1.0"
+
+
+def versions() -> str:
+    """One line with the versions that a lesson's numbers depend on."""
+    packages = ("torch", "transformers")
+    found = [f"{name} {importlib.metadata.version(name)}" for name in packages]
+    python = f"Python {platform.python_version()}"
+    return ", ".join([python, f"ptlearn {__version__}", *found])
+
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,

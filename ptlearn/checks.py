@@ -1,0 +1,121 @@
+"""Checks for the exercises: they speak, and they never stop a notebook.
+
+The convention, which the tests hold every lesson to:
+
+* An exercise is a code cell tagged ``exercise``: the stub, with ``...`` where
+  the learner writes, and as its last statement the call of its check, such as
+  ``checks.ex01_2(answer, report)``. A function stub says ``return ...``.
+* The next cell is Markdown with two folds, ``<details><summary>Hint</summary>``
+  and ``<details><summary>Solution</summary>``; the solution holds one
+  ``python`` code block, which replaces everything in the stub but the check.
+* The check is a function here, named after lesson and number and marked with
+  ``@exercise``. It calls `expect` on what the learner gave and on what it works
+  out itself, from the lesson's own variables where the answer depends on the
+  model, so that it is right on every model.
+
+A check prints "passes", "not done yet", or the value got and wanted. An error
+inside it, or inside the learner's function, is printed as well, not raised.
+"""
+
+import functools
+from collections.abc import Callable, Mapping
+from numbers import Number
+
+import numpy as np
+
+
+class _NotDone(Exception):
+    """A ``...`` is still there."""
+
+
+class _Wrong(Exception):
+    """The value differs from what was wanted; the message says both."""
+
+
+def exercise(function: Callable[..., None]) -> Callable[..., None]:
+    """Make a check out of a function named ``exLL_N`` that calls `expect`."""
+    lesson, number = function.__name__.removeprefix("ex").split("_")
+    label = f"Exercise {lesson}.{number}"
+
+    @functools.wraps(function)
+    def check(*args, **kwargs) -> None:
+        try:
+            for value in (*args, *kwargs.values()):
+                _refuse_stub(value)
+            function(*args, **kwargs)
+        except _NotDone:
+            print(f"{label}: not done yet. Replace the ... and run the cell again.")
+        except _Wrong as wrong:
+            print(f"{label}: not right yet. {wrong}")
+        except Exception as error:  # a learner's code may raise anything
+            print(f"{label}: stopped by {type(error).__name__}: {error}")
+        else:
+            print(f"{label}: passes.")
+
+    return check
+
+
+def expect(what: str, got, want, *, tol: float = 0.0) -> None:
+    """Compare what the learner gave with what is right.
+
+    `what` names the value for the message. Numbers, tensors, arrays and series
+    may differ by `tol`; anything else must be equal.
+    """
+    _refuse_stub(got)
+    if _is_array(want):
+        _expect_array(what, _as_array(got), _as_array(want), tol)
+    elif isinstance(want, Number) and not isinstance(want, bool | np.bool_):
+        _expect_number(what, got, want, tol)
+    elif got != want:
+        raise _Wrong(f"{what}: got {got!r}, wanted {want!r}.")
+
+
+def _refuse_stub(value) -> None:
+    inside = ()
+    if isinstance(value, list | tuple | set):
+        inside = value
+    elif isinstance(value, Mapping):
+        inside = value.values()
+    if value is ... or any(item is ... for item in inside):
+        raise _NotDone
+
+
+def _is_array(value) -> bool:
+    return hasattr(value, "shape") and len(value.shape) > 0
+
+
+def _as_array(value) -> np.ndarray:
+    if hasattr(value, "detach"):  # a tensor, perhaps on a GPU or with gradient
+        value = value.detach().cpu()
+        value = value.float() if value.is_floating_point() else value
+    return np.asarray(value)
+
+
+def _expect_number(what: str, got, want, tol: float) -> None:
+    if _is_array(got):
+        raise _Wrong(f"{what}: got {got.shape} numbers, wanted one: {want!r}.")
+    number = got.item() if hasattr(got, "item") else got
+    if isinstance(number, bool) or not isinstance(number, Number):
+        raise _Wrong(f"{what}: got {got!r}, wanted the number {want!r}.")
+    # Written so that a NaN is wrong, too.
+    if not abs(number - want) <= tol:
+        margin = f" (within {tol:g})" if tol else ""
+        raise _Wrong(f"{what}: got {number!r}, wanted {want!r}{margin}.")
+
+
+def _expect_array(what: str, got: np.ndarray, want: np.ndarray, tol: float) -> None:
+    if got.shape != want.shape:
+        raise _Wrong(f"{what}: got shape {got.shape}, wanted {want.shape}.")
+    if not np.issubdtype(want.dtype, np.number):
+        same = bool((got == want).all())
+        detail = "some entries differ"
+    else:
+        gap = np.abs(got - want)
+        same = bool((gap <= tol).all())
+        detail = f"largest difference {np.nanmax(gap):.3g}, allowed {tol:g}"
+    if not same:
+        raise _Wrong(f"{what}: got {_short(got)}, wanted {_short(want)}; {detail}.")
+
+
+def _short(array: np.ndarray) -> str:
+    return np.array2string(array, precision=4, threshold=8, separator=", ")
