@@ -1,0 +1,67 @@
+"""Writing files so that a reader never sees half of one."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def sha256(path: str | os.PathLike) -> str:
+    """Return the SHA-256 of a file as 64 hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def write_atomically(path: str | os.PathLike) -> Iterator[Path]:
+    """Yield a temporary path; what is written there becomes `path` at the end.
+
+    `path` holds either its old content or the whole new one, even if the
+    process is killed on the way. An error leaves `path` as it was and the
+    temporary file removed. Folders above `path` are made where they lack.
+
+    >>> with write_atomically("notes.json") as temporary:
+    ...     temporary.write_text("{}")
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # In the same folder, because a rename across file systems is a copy. In a
+    # folder of its own, so that the file gets the user's ordinary permissions.
+    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        temporary = folder / path.name
+        yield temporary
+        _flush_to_disk(temporary)
+        os.replace(temporary, path)
+        _flush_to_disk(path.parent)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def publish_folder(temporary: Path, final: Path) -> None:
+    """Rename the finished folder `temporary` to `final`, replacing what is there.
+
+    Both must lie on one file system. A folder cannot be replaced in one step:
+    for a moment there is none at `final`, but never a half-written one.
+    """
+    for file in temporary.rglob("*"):
+        _flush_to_disk(file)
+    if final.exists():
+        shutil.rmtree(final)
+    os.replace(temporary, final)
+    _flush_to_disk(final.parent)
+
+
+def _flush_to_disk(path: Path) -> None:
+    """Make a finished file, or a folder's list of names, survive a power cut."""
+    if path.is_dir() and os.name == "nt":  # Windows cannot open a folder
+        return
+    flags = os.O_RDONLY if path.is_dir() else os.O_RDWR
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
