@@ -18,6 +18,8 @@ from ptlearn import claims
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 CELL_TIMEOUT = 900  # seconds; a cell that takes longer hangs
+# Keeps the kernel's remarks about itself out of the progress bar.
+KERNEL_ARGUMENTS = ["--log-level=ERROR"]
 KERNELSPEC = {
     "display_name": "Python 3 (ipykernel)",
     "language": "python",
@@ -114,6 +116,7 @@ def run_lesson(path: Path, parameters: dict[str, str], out: Path) -> Result:
                 cwd=path.parent,
                 kernel_name=KERNELSPEC["name"],
                 execution_timeout=CELL_TIMEOUT,
+                extra_arguments=KERNEL_ARGUMENTS,
                 progress_bar={
                     "desc": path.stem,
                     "bar_format": "{desc}: cell {n_fmt} of {total_fmt} |{bar}| "
@@ -204,6 +207,7 @@ def refresh_one(path: Path) -> None:
         notebook,
         kernel_name=KERNELSPEC["name"],
         timeout=CELL_TIMEOUT,
+        extra_arguments=KERNEL_ARGUMENTS,
         record_timing=False,
         store_widget_state=False,
         coalesce_streams=True,
