@@ -1,0 +1,425 @@
+"""Tasks: rows with an answer, in up to three splits, and wordings to ask with.
+
+``load_task("city_country")`` reads one that ships with the package; ``Task.from_rows``
+makes one of your own rows. Every value is text, and the answer is always in the
+column ``answer``, so that the rest of the package need not ask where rows came from.
+"""
+
+import difflib
+import json
+import math
+import random
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+SPLITS = ("train", "dev", "test")
+# What other data sets call the split that we call dev.
+SPLIT_NAMES = {name: name for name in SPLITS} | {
+    "validation": "dev",
+    "valid": "dev",
+    "val": "dev",
+}
+
+
+class TaskError(ValueError):
+    """Task data that cannot be used; the message says what and where."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Task:
+    """Rows to train and score on, with the answers they may have.
+
+    Made by ``load_task``, ``from_rows``, ``from_files`` or ``from_dataset``, which
+    check the rows. A split is a ``datasets.Dataset`` of text columns: ``answer`` and
+    the input columns, which are the fields a template can use.
+    """
+
+    name: str
+    answers: list[str]
+    """The answer vocabulary: what accuracy chooses from."""
+    inputs: list[str]
+    """Input columns, such as ``["subject"]``."""
+    prompts: list[str] = field(default_factory=list)
+    """Hand-written wordings (template texts); the first is the plain one."""
+    title: str = ""
+    description: str = ""
+    licence: str = ""
+    rows: dict[str, Any] = field(default_factory=dict)
+    """{split: datasets.Dataset}; reach them as ``.train``, ``.dev``, ``.test``."""
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{len(self.rows[name])} {name}" for name in self.splits)
+        columns = ", ".join([*self.inputs, "answer"])
+        answers = f"{len(self.answers)} answers"
+        return f"Task({self.name!r}: {sizes} rows; columns {columns}; {answers})"
+
+    @property
+    def splits(self) -> list[str]:
+        """Names of the splits that there are, in the order train, dev, test."""
+        return [name for name in SPLITS if name in self.rows]
+
+    def split(self, name: str):
+        """The rows of one split as a ``datasets.Dataset``.
+
+        Raises TaskError if the task has no such split.
+        """
+        if name in self.rows:
+            return self.rows[name]
+        there = ", ".join(self.splits)
+        if name not in SPLITS:
+            raise TaskError(f"no split is called {name!r}; {self.name} has {there}.")
+        raise TaskError(
+            f"task {self.name} was given no {name} split, only {there}. "
+            f"Add one: task.with_rows({name}=rows)."
+        )
+
+    @property
+    def train(self):
+        """Rows to train on."""
+        return self.split("train")
+
+    @property
+    def dev(self):
+        """Rows to choose wordings, rates and steps by."""
+        return self.split("dev")
+
+    @property
+    def test(self):
+        """Rows to score on, once, at the end."""
+        return self.split("test")
+
+    def check_columns(self, columns: Iterable[str]) -> None:
+        """Raise TaskError if one of ``columns`` is not in the task's rows."""
+        there = [*self.inputs, "answer"]
+        for column in columns:
+            if column not in there:
+                raise TaskError(
+                    f"no column {column!r} in task {self.name}{_close(column, there)}. "
+                    f"It has: {', '.join(there)}."
+                )
+
+    def with_rows(self, **splits) -> "Task":
+        """A copy with some splits replaced, e.g. ``task.with_rows(train=few)``.
+
+        The answers stay as they are: a row with another answer raises TaskError.
+        """
+        for name in splits:
+            if name not in SPLITS:
+                raise TaskError(f"no split is called {name!r}: {', '.join(SPLITS)}.")
+        new = {name: _clean(name, rows, "answer") for name, rows in splits.items()}
+        for name, rows in new.items():
+            _check_inputs(name, rows, self.inputs)
+            _check_answers(name, rows, self.answers)
+        rows = self.rows | {name: _dataset(rows) for name, rows in new.items()}
+        return replace(self, rows=rows)
+
+    def few_shot(self, per_answer: int, seed: int) -> "Task":
+        """A copy with ``per_answer`` training rows of each answer, drawn by ``seed``.
+
+        An answer with fewer rows than that gives all it has.
+        """
+        if per_answer < 1:
+            raise TaskError(f"per_answer must be 1 or more, not {per_answer}.")
+        order = list(range(len(self.train)))
+        random.Random(seed).shuffle(order)
+        answer_of, taken, kept = (
+            self.train["answer"],
+            dict.fromkeys(self.answers, 0),
+            [],
+        )
+        for i in order:
+            if taken[answer_of[i]] < per_answer:
+                taken[answer_of[i]] += 1
+                kept.append(i)
+        return replace(self, rows=self.rows | {"train": self.train.select(kept)})
+
+    def head(self, split: str = "test", n: int = 200) -> "Task":
+        """A copy with only the first ``n`` rows of ``split``.
+
+        The rows of our own tasks were shuffled once when they were written, so their
+        first ``n`` are a random sample, and the same one for everybody.
+        """
+        if n < 1:
+            raise TaskError(f"n must be 1 or more, not {n}.")
+        rows = self.split(split)
+        return replace(
+            self, rows=self.rows | {split: rows.select(range(min(n, len(rows))))}
+        )
+
+    @classmethod
+    def from_rows(
+        cls,
+        train,
+        dev=None,
+        test=None,
+        *,
+        name: str = "my-task",
+        answers: Iterable[str] | None = None,
+        answer_column: str = "answer",
+        labels: Mapping[Any, str] | None = None,
+        prompts: Iterable[str] = (),
+        title: str = "",
+        description: str = "",
+        licence: str = "",
+    ) -> "Task":
+        """A task of your own rows.
+
+        Each split is a list of dicts, a pandas DataFrame, a ``datasets.Dataset``, or
+        the path of a .csv, .tsv, .jsonl or .json file. Values become text; columns
+        that hold lists or other objects are left out. ``answer_column`` is renamed to
+        ``answer``. ``labels`` turns raw labels into answer words, for instance
+        ``{0: "negative", 1: "positive"}``. ``answers`` is by default every answer
+        that occurs, sorted.
+
+        Raises TaskError for an empty split, a missing column, a row without an answer,
+        a label that ``labels`` does not know, an answer that is not in ``answers``.
+        """
+        given = {"train": train, "dev": dev, "test": test}
+        rows = {
+            split: _clean(split, source, answer_column, labels)
+            for split, source in given.items()
+            if source is not None
+        }
+        if not rows:
+            raise TaskError(f"task {name} was given no rows at all.")
+        first = next(iter(rows.values()))
+        inputs = [column for column in first[0] if column != "answer"]
+        for split, found in rows.items():
+            _check_inputs(split, found, inputs)
+        if answers is None:
+            answers = {row["answer"] for found in rows.values() for row in found}
+            answers = sorted(answers)
+        answers = list(answers)
+        for split, found in rows.items():
+            _check_answers(split, found, answers)
+        return cls(
+            name=name,
+            answers=answers,
+            inputs=inputs,
+            prompts=list(prompts),
+            title=title or name,
+            description=description,
+            licence=licence,
+            rows={split: _dataset(found) for split, found in rows.items()},
+        )
+
+    @classmethod
+    def from_files(cls, train, dev=None, test=None, **options) -> "Task":
+        """``from_rows`` under the name one looks for when the rows are in files."""
+        return cls.from_rows(train, dev, test, **options)
+
+    @classmethod
+    def from_dataset(cls, splits: Mapping[str, Any], **options) -> "Task":
+        """A task of a ``datasets.DatasetDict`` (or any dict of splits).
+
+        ``validation``, ``valid`` and ``val`` are taken for dev. The options are those
+        of ``from_rows``.
+        """
+        given = {}
+        for name, rows in splits.items():
+            if name not in SPLIT_NAMES:
+                known = ", ".join(SPLIT_NAMES)
+                raise TaskError(
+                    f"no split is called {name!r}; the names known are {known}. "
+                    "Pass the splits to Task.from_rows yourself."
+                )
+            if SPLIT_NAMES[name] in given:
+                raise TaskError(f"two splits are both {SPLIT_NAMES[name]}: {name!r}.")
+            given[SPLIT_NAMES[name]] = rows
+        return cls.from_rows(**{"train": None} | given, **options)
+
+
+def task_names() -> list[str]:
+    """Names of the tasks that ship with the package."""
+    return list(_catalogue())
+
+
+def load_task(name: str | Mapping[str, Any]) -> Task:
+    """A task that ships with the package, by name; or one of a ``DatasetDict``.
+
+    Raises TaskError for an unknown name, with the names that are close to it.
+    """
+    if isinstance(name, Mapping):
+        return Task.from_dataset(name)
+    catalogue = _catalogue()
+    if name not in catalogue:
+        hint = ""
+        if Path(name).suffix:
+            hint = " For a file of your own: Task.from_files(path)."
+        raise TaskError(
+            f"no task is called {name!r}{_close(name, catalogue)}. "
+            f"There are: {', '.join(catalogue)}.{hint}"
+        )
+    folder = data_dir() / name
+    files = {split: folder / f"{split}.jsonl" for split in SPLITS}
+    entry = catalogue[name]
+    order = entry.pop("inputs")
+    task = Task.from_rows(**files, name=name, **entry)
+    _check_inputs("train", [dict.fromkeys(task.inputs)], order)
+    return task
+
+
+def data_dir() -> Path:
+    """The folder of the task files: in the package, or in the repository beside it."""
+    package = Path(__file__).resolve().parent
+    for folder in (package / "_data", package.parent / "data"):
+        if (folder / "tasks.toml").exists():
+            return folder
+    raise TaskError(
+        f"the task files are missing: no tasks.toml in {package / '_data'} or "
+        f"{package.parent / 'data'}. Install ptlearn again."
+    )
+
+
+def _catalogue() -> dict[str, dict]:
+    return tomllib.loads((data_dir() / "tasks.toml").read_text(encoding="utf-8"))
+
+
+def _close(word: str, words: Iterable[str]) -> str:
+    """ ", did you mean ...?" when some of ``words`` look like ``word``."""
+    found = difflib.get_close_matches(word, list(words), n=3)
+    return f", did you mean {' or '.join(map(repr, found))}?" if found else ""
+
+
+def _read(split: str, source) -> list[dict]:
+    """The rows of a list, DataFrame, Dataset or file as a list of dicts."""
+    if isinstance(source, str | Path):
+        return _read_file(split, Path(source))
+    if hasattr(source, "to_dict") and hasattr(source, "itertuples"):  # pandas
+        source = source.to_dict("records")
+    elif hasattr(source, "features") and hasattr(source, "to_list"):  # datasets
+        features, source = source.features, source.to_list()
+        for column, feature in features.items():
+            if hasattr(feature, "int2str"):  # a ClassLabel says what its numbers mean
+                for row in source:
+                    if row[column] is not None:
+                        row[column] = feature.int2str(row[column])
+    rows = list(source)
+    for number, row in enumerate(rows):
+        if not isinstance(row, Mapping):
+            raise TaskError(
+                f"row {number} of {split} is {row!r}, not a dict like "
+                '{"subject": "Osaka", "answer": "Japan"}.'
+            )
+    return rows
+
+
+def _read_file(split: str, path: Path) -> list[dict]:
+    if not path.exists():
+        raise TaskError(f"{split}: there is no file {path}.")
+    if path.suffix in (".csv", ".tsv"):
+        import pandas as pd
+
+        separator = "," if path.suffix == ".csv" else "\t"
+        # As written: NA is Namibia, 007 is not 7.
+        table = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False)
+        return table.to_dict("records")
+    if path.suffix not in (".json", ".jsonl"):
+        raise TaskError(
+            f"{split}: {path.name} is of no kind known here. "
+            "Use .csv, .tsv, .jsonl or .json (a list of objects)."
+        )
+    text = path.read_text(encoding="utf-8-sig")
+    try:
+        if path.suffix == ".json":
+            found = json.loads(text)
+        else:
+            found = [json.loads(line) for line in text.split("\n") if line.strip()]
+    except json.JSONDecodeError as error:
+        raise TaskError(f"{split}: {path.name} is not JSON: {error}.") from error
+    if not isinstance(found, list):
+        raise TaskError(f"{split}: {path.name} holds no list of objects.")
+    return _read(split, found)
+
+
+def _text(value) -> str | None:
+    """A cell as text; None where it is missing, or holds no plain value."""
+    if hasattr(value, "item") and getattr(value, "shape", None) == ():  # NumPy
+        value = value.item()
+    if isinstance(value, float):
+        if math.isnan(value):
+            return None
+        # pandas makes whole numbers float where one is missing.
+        return str(int(value)) if value.is_integer() else str(value)
+    return str(value) if isinstance(value, str | int) else None
+
+
+def _clean(split: str, source, answer_column: str, labels=None) -> list[dict[str, str]]:
+    """Checked rows of text, the answer last and in the column ``answer``."""
+    rows = _read(split, source)
+    if not rows:
+        raise TaskError(f"the {split} split is empty; leave it out or give it rows.")
+    columns = list(rows[0])
+    if answer_column not in columns:
+        raise TaskError(
+            f"no column {answer_column!r} in {split}{_close(answer_column, columns)}. "
+            f"It has: {', '.join(map(str, columns))}. "
+            "Say which holds the answer: answer_column=..."
+        )
+    if answer_column != "answer" and "answer" in columns:
+        raise TaskError(
+            f"{split} has a column 'answer' besides {answer_column!r}; rename one."
+        )
+    inputs = [
+        column
+        for column in columns
+        if column != answer_column
+        and any(_text(row.get(column)) is not None for row in rows)
+    ]
+    words = _answers(split, rows, answer_column, labels)
+    return [
+        {str(column): _text(row.get(column)) or "" for column in inputs}
+        | {"answer": word}
+        for row, word in zip(rows, words, strict=True)
+    ]
+
+
+def _answers(split: str, rows: list[dict], column: str, labels) -> list[str]:
+    raw = [_text(row.get(column)) for row in rows]
+    missing = [i for i, word in enumerate(raw) if not (word and word.strip())]
+    if missing:
+        raise TaskError(
+            f"{len(missing)} of {len(rows)} rows in {split} have no answer in "
+            f"{column!r}; the first is row {missing[0]}: {dict(rows[missing[0]])!r}."
+        )
+    words = [word.strip() for word in raw]
+    if labels is None:
+        return words
+    meaning = {_text(label): str(word).strip() for label, word in labels.items()}
+    for number, word in enumerate(words):
+        if word not in meaning:
+            raise TaskError(
+                f"label {word!r} in row {number} of {split} is not in labels; "
+                f"those are {', '.join(map(repr, meaning))}."
+            )
+    return [meaning[word] for word in words]
+
+
+def _check_inputs(split: str, rows: list[dict], inputs: list[str]) -> None:
+    for column in inputs:
+        if column not in rows[0]:
+            there = ", ".join(rows[0])
+            raise TaskError(
+                f"no column {column!r} in {split}, which the task has. "
+                f"{split} has: {there}."
+            )
+
+
+def _check_answers(split: str, rows: list[dict], answers: list[str]) -> None:
+    known = set(answers)
+    bad = [i for i, row in enumerate(rows) if row["answer"] not in known]
+    if bad:
+        raise TaskError(
+            f"{len(bad)} rows in {split} have an answer that is not one of the task's "
+            f"{len(known)} answers; the first is {rows[bad[0]]['answer']!r} "
+            f"in row {bad[0]}."
+        )
+
+
+def _dataset(rows: list[dict[str, str]]):
+    from datasets import Dataset  # takes a second: only when rows are there
+
+    return Dataset.from_list(rows)
