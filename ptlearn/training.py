@@ -1,0 +1,410 @@
+"""Training the prompt: a loop that a learner can read from top to bottom.
+
+AdamW with warm-up and linear decay, gradient clipping, the best dev score kept, and a
+checkpoint from which a killed run goes on to the same bits. Through Accelerate the same
+loop runs on several GPUs or machines.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+
+import pandas as pd
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast
+from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
+from tqdm.auto import tqdm
+
+from . import scoring
+from .checkpoints import Checkpoint, Checkpoints
+from .evaluation import evaluate
+from .plan import ContextStore
+from .tasks import Task
+from .tuner import PromptTuner
+
+LEARNING_RATES = {
+    "none": 0.03,
+    "mlp": 1e-3,
+    "lstm": 1e-3,
+    "residual-mlp": 1e-3,
+    "residual-lstm": 1e-3,
+}
+"""Peak rate that ``lr=None`` takes for each encoder."""
+
+
+class TrainingError(RuntimeError):
+    """Training could not go on; the tuner holds the last good state.
+
+    Attributes
+    ----------
+    history : History or None
+        What was recorded up to there.
+    """
+
+    def __init__(self, message: str, history: "History | None" = None):
+        super().__init__(message)
+        self.history = history
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """The settings of :func:`fit`, which explains them."""
+
+    steps: int = 150
+    batch_size: int = 16
+    lr: float | None = None
+    weight_decay: float = 0.0
+    warmup: float = 0.1
+    max_grad_norm: float = 1.0
+    evaluate_every: int = 25
+    patience: int | None = None
+    metric: str = "p_at_1"
+    seed: int = 0
+    context_bytes: int = 2**30
+
+    def __post_init__(self):
+        for name in ("steps", "batch_size", "evaluate_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"{name} must be at least 1, not {getattr(self, name)}"
+                )
+        if self.lr is not None and not self.lr > 0:
+            raise ValueError(f"lr must be above 0, not {self.lr}")
+        if not 0 <= self.warmup < 1:
+            raise ValueError(
+                f"warmup is a share of the steps in [0, 1), not {self.warmup}"
+            )
+        if self.metric not in ("p_at_1", "accuracy"):
+            raise ValueError(
+                f'metric must be "p_at_1" or "accuracy", not {self.metric!r}'
+            )
+
+
+@dataclass
+class History:
+    """What happened in training.
+
+    Attributes
+    ----------
+    records : list of dict
+        One for each step; :attr:`frame` is the table of them.
+    best_step : int
+        The step whose parameters the tuner ended with; 0 is before training.
+    best_score : float or None
+        Its dev score; None without a dev split.
+    stopped : str
+        Why it ended: "done", "patience", "interrupted" or "nan".
+    """
+
+    records: list[dict] = field(default_factory=list)
+    best_step: int = 0
+    best_score: float | None = None
+    stopped: str = "done"
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Columns step, loss (nats an example), lr, grad_norm, dev_score, seconds."""
+        columns = ["step", "loss", "lr", "grad_norm", "dev_score", "seconds"]
+        return pd.DataFrame(self.records, columns=columns)
+
+    def __repr__(self) -> str:
+        best = "" if self.best_score is None else f", best dev {self.best_score:.3f}"
+        return (
+            f"History({len(self.records)} steps, {self.stopped}{best}, "
+            f"kept step {self.best_step})"
+        )
+
+
+def fit(
+    tuner: PromptTuner,
+    task: Task,
+    *,
+    checkpoint_dir: str | Path | None = None,
+    resume: bool = False,
+    progress: bool = True,
+    **settings,
+) -> History:
+    """Train a tuner's virtual tokens on a task.
+
+    The loss is minus the log-probability of the answer, summed over its tokens and
+    over the full vocabulary, and averaged over examples. The language model does not
+    change. The tuner ends with the parameters of the best dev score, the earliest of
+    equal ones; without a dev split, of the last step. The stop button of a notebook
+    ends training, keeps the best and returns the history so far.
+
+    Parameters
+    ----------
+    tuner : PromptTuner
+    task : Task
+        Its train split is learnt; its dev split, if there is one, chooses the step.
+    checkpoint_dir : path, optional
+        Writes a checkpoint there at each dev evaluation.
+    resume : bool
+        Go on from the newest whole checkpoint there. The table then ends bit for bit
+        as that of a run that was not interrupted, on the same machine.
+    progress : bool
+        Show a bar with the loss and the dev score.
+    steps, batch_size, seed : int
+        Optimiser steps (150), examples in each (16), seed of their order (0).
+    lr : float or None
+        Peak learning rate; None takes ``LEARNING_RATES[encoder]``.
+    weight_decay, warmup, max_grad_norm : float
+        AdamW's decay (0), share of steps with rising rate (0.1), clipping (1.0).
+    evaluate_every : int
+        Steps between dev evaluations (25).
+    patience : int or None
+        Stop after so many dev evaluations without a better score (None: never).
+    metric : "p_at_1" or "accuracy"
+        Which dev score chooses.
+    context_bytes : int
+        Memory for keys and values of frozen contexts (1 GiB), see ``plan.py``.
+
+    Returns
+    -------
+    History
+
+    Raises
+    ------
+    TaskError
+        If the task has no train split.
+    TrainingError
+        If the loss is NaN or infinite, or CUDA's memory is full; the tuner then holds
+        the last good parameters.
+    CheckpointError
+        If the checkpoint belongs to a run with other settings.
+    """
+    config = FitConfig(**settings)
+    if config.lr is None:
+        config = replace(config, lr=LEARNING_RATES[tuner.config.name])
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)  # for dropout in the encoder
+        run = _Run(tuner, task, config, checkpoint_dir)
+        if resume:
+            run.restore()
+        try:
+            run.train(progress)
+        except KeyboardInterrupt:
+            run.history.stopped = "interrupted"
+        except torch.OutOfMemoryError as error:
+            raise TrainingError(
+                f"the GPU's memory is full at batch_size={config.batch_size}; "
+                f"try batch_size={max(1, config.batch_size // 2)}",
+                run.history,
+            ) from error
+        finally:
+            run.keep_best()
+    return run.history
+
+
+def batch_order(lengths: list[int], batch_size: int, seed: int) -> Iterator[list[int]]:
+    """Batches of row numbers without end: every row once in each epoch.
+
+    Rows are shuffled; then rows of like length among the next eight batches go
+    together, so that little is padding. The order depends on the seed alone, so a
+    resumed run skips what was done and meets the same batches.
+    """
+    epoch = 0
+    while True:
+        generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
+        order = torch.randperm(len(lengths), generator=generator).tolist()
+        batches = []
+        for start in range(0, len(order), 8 * batch_size):
+            alike = sorted(
+                order[start : start + 8 * batch_size], key=lengths.__getitem__
+            )
+            batches += [
+                alike[i : i + batch_size] for i in range(0, len(alike), batch_size)
+            ]
+        for i in torch.randperm(len(batches), generator=generator).tolist():
+            yield batches[i]
+        epoch += 1
+
+
+class _Run:
+    """One run of :func:`fit`: its state, and what is done to it."""
+
+    def __init__(self, tuner, task, config: FitConfig, checkpoint_dir):
+        self.tuner, self.task, self.config = tuner, task, config
+        self.history, self.step = History(), 0
+        rows = scoring.as_rows(task.train)
+        self.examples = [tuner.plan.tokens.encode(row) for row in rows]
+        self.stores = ContextStore(config.context_bytes), ContextStore(2**28)
+        tuner.answers = list(task.answers)
+        tuner.train()
+        self.accelerator = Accelerator(cpu=tuner.lm.device.type == "cpu")
+        self.optimizer = torch.optim.AdamW(
+            tuner.parameters(), lr=config.lr, weight_decay=config.weight_decay
+        )
+        self.model, self.prepared = self.accelerator.prepare(tuner, self.optimizer)
+        self.schedule = LambdaLR(self.optimizer, self._share_of_peak)
+        self.best = self._snapshot()
+        self.checkpoints = None
+        if checkpoint_dir is not None:
+            # Steps may be raised on resuming only by a new run: the schedule has them.
+            about = {
+                "template": tuner.template.text,
+                "encoder": repr(tuner.config),
+                "lm": tuner.lm.fingerprint,
+                "rows": len(rows),
+            }
+            settings = about | {k: v for k, v in vars(config).items()}
+            del settings["context_bytes"]  # changes the speed and not one bit
+            self.checkpoints = Checkpoints(checkpoint_dir, settings)
+
+    def _share_of_peak(self, step: int) -> float:
+        """Linear warm-up from the first step on, then linear decay to zero."""
+        warm = max(1, round(self.config.warmup * self.config.steps))
+        if step < warm:
+            return (step + 1) / warm
+        return max(0.0, (self.config.steps - step) / max(1, self.config.steps - warm))
+
+    def train(self, progress: bool) -> None:
+        steps = self.config.steps
+        lengths = [len(example.ids) for example in self.examples]
+        order = batch_order(lengths, self.config.batch_size, self.config.seed)
+        started = time.perf_counter() - self._seconds_so_far()
+        show = progress and self.accelerator.is_main_process
+        with tqdm(
+            total=steps,
+            initial=self.step,
+            desc="training",
+            disable=None if show else True,
+        ) as bar:
+            if self.step == 0:
+                self._evaluate()
+            for batch in islice(order, self.step, steps):
+                if self._out_of_patience():
+                    self.history.stopped = "patience"
+                    break
+                record = self._train_on(batch)
+                self.step += 1
+                self.history.records.append({"step": self.step} | record)
+                if self.step % self.config.evaluate_every == 0 or self.step == steps:
+                    self.history.records[-1]["dev_score"] = self._evaluate()
+                self.history.records[-1]["seconds"] = time.perf_counter() - started
+                self._checkpoint()
+                bar.set_postfix(loss=f"{record['loss']:.3f}", dev=self._shown_score())
+                bar.update()
+
+    def _train_on(self, batch: list[int]) -> dict:
+        """One optimiser step; each process takes its share of the batch."""
+        world, rank = self.accelerator.num_processes, self.accelerator.process_index
+        mine = [self.examples[i] for i in batch[rank::world]]
+        # A process without a row still takes part in the exchange of gradients.
+        weight = 1.0 if mine else 0.0
+        log_probs = self.model(mine or [self.examples[batch[0]]], self.stores[0])
+        loss = -weight * log_probs.sum() * world / len(batch)
+        self.accelerator.backward(loss)
+        norm = self.accelerator.clip_grad_norm_(
+            self.tuner.parameters(), self.config.max_grad_norm
+        )
+        shared_loss = self.accelerator.reduce(loss.detach(), "mean").item()
+        self._refuse_non_finite(shared_loss, float(norm))
+        rate = self.schedule.get_last_lr()[0]
+        self.prepared.step()
+        self.schedule.step()
+        self.prepared.zero_grad()
+        return {"loss": shared_loss, "lr": rate, "grad_norm": float(norm)}
+
+    def _refuse_non_finite(self, loss: float, norm: float) -> None:
+        if math.isfinite(loss) and math.isfinite(norm):
+            return
+        self.history.stopped = "nan"
+        raise TrainingError(
+            f"the loss is {loss} and the gradient norm {norm} at step {self.step + 1}; "
+            f"the tuner keeps step {self.history.best_step}. A lower lr than "
+            f"{self.config.lr:g} may help",
+            self.history,
+        )
+
+    def _evaluate(self) -> float | None:
+        """Score dev, and keep the parameters if they are the best so far."""
+        score = None
+        if "dev" in self.task.splits:
+            found = torch.zeros(1, device=self.accelerator.device)
+            if self.accelerator.is_main_process:
+                report = evaluate(
+                    self.tuner,
+                    self.task,
+                    split="dev",
+                    batch_size=self.config.batch_size,
+                    store=self.stores[1],
+                    progress=False,
+                )
+                found += getattr(report, self.config.metric)
+            # The first process decides for all, or they could part ways by rounding.
+            score = broadcast(found).item()
+        best = self.history.best_score
+        if score is None or best is None or score > best:
+            self.history.best_score, self.history.best_step = score, self.step
+            self.best = self._snapshot()
+        return score
+
+    def _out_of_patience(self) -> bool:
+        if self.config.patience is None:
+            return False
+        since = self.step - self.history.best_step
+        return since >= self.config.patience * self.config.evaluate_every
+
+    def _snapshot(self) -> dict[str, Tensor]:
+        state = self.tuner.encoder.state_dict()
+        return {name: tensor.detach().clone() for name, tensor in state.items()}
+
+    def keep_best(self) -> None:
+        self.tuner.encoder.load_state_dict(self.best)
+        self.tuner.zero_grad()
+        self.tuner.eval()
+
+    def _shown_score(self) -> str:
+        best = self.history.best_score
+        return "none" if best is None else f"{best:.3f}"
+
+    def _seconds_so_far(self) -> float:
+        return self.history.records[-1]["seconds"] if self.history.records else 0.0
+
+    def _checkpoint(self) -> None:
+        at_evaluation = self.history.records[-1].get("dev_score") is not None
+        due = at_evaluation or self.step % self.config.evaluate_every == 0
+        if not due or not self.checkpoints or not self.accelerator.is_main_process:
+            return
+        tensors = {f"best.{k}": v for k, v in self.best.items()}
+        tensors |= {f"now.{k}": v for k, v in self.tuner.encoder.state_dict().items()}
+        for i, parameter in enumerate(self.tuner.parameters()):
+            for name, value in self.optimizer.state[parameter].items():
+                tensors[f"optimizer.{i}.{name}"] = value
+        tensors["random_state"] = torch.get_rng_state()
+        if self.tuner.lm.device.type == "cuda":
+            tensors["cuda_random_state"] = torch.cuda.get_rng_state()
+        about = {"step": self.step, "history": vars(self.history)}
+        self.checkpoints.save(Checkpoint(tensors, about))
+
+    def restore(self) -> None:
+        """Go on from the newest whole checkpoint, if there is one."""
+        checkpoint = self.checkpoints.newest() if self.checkpoints else None
+        if checkpoint is None:
+            return
+        self.step = checkpoint.about["step"]
+        self.history = History(**checkpoint.about["history"])
+        parts: dict[str, dict[str, Tensor]] = {"now": {}, "best": {}, "optimizer": {}}
+        for key, tensor in checkpoint.tensors.items():
+            part, _, name = key.partition(".")
+            if part in parts:
+                parts[part][name] = tensor.to(self.tuner.lm.device)
+        self.tuner.encoder.load_state_dict(parts["now"])
+        self.best = parts["best"]
+        state: dict[int, dict] = {}
+        for key, tensor in parts["optimizer"].items():
+            number, _, name = key.partition(".")
+            state.setdefault(int(number), {})[name] = tensor
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        for _ in range(self.step):
+            self.schedule.step()
+        torch.set_rng_state(checkpoint.tensors["random_state"])
+        if "cuda_random_state" in checkpoint.tensors:
+            torch.cuda.set_rng_state(checkpoint.tensors["cuda_random_state"])
