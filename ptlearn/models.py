@@ -63,19 +63,21 @@ class LanguageModel:
         """Width of the input embedding; ALBERT's is not the hidden size."""
         return self._embedding_matrix.shape[1]
 
-    @property
+    @cached_property
     def context_window(self) -> int | None:
         """Longest input in tokens; None where the architecture sets no limit."""
         config = self.model.config.get_text_config()
         longest = getattr(config, "max_position_embeddings", None)
-        if longest is None:
-            return None
-        # RoBERTa and its kin count positions from padding_idx + 1.
+        return None if longest is None else longest - self.first_position
+
+    @cached_property
+    def first_position(self) -> int:
+        """Position of the first token; RoBERTa's kin count from padding_idx + 1."""
         for name, module in self.model.named_modules():
             padding = getattr(module, "padding_idx", None)
             if name.endswith("position_embeddings") and padding is not None:
-                return longest - padding - 1
-        return longest
+                return padding + 1
+        return 0
 
     @cached_property
     def embedding_std(self) -> float:
