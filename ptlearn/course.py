@@ -160,7 +160,8 @@ def write_page(notebook, page: Path, folder: Path) -> None:
     """Write the notebook as one self-contained HTML page, pictures included."""
     from nbconvert import HTMLExporter
 
-    exporter = HTMLExporter(embed_images=True)
+    # Of the templates that nbconvert brings, this one keeps figures' alt text.
+    exporter = HTMLExporter(template_name="classic", embed_images=True)
     resources = {"metadata": {"name": page.stem, "path": str(folder)}}
     html, _ = exporter.from_notebook_node(notebook, resources)
     page.write_text(html, encoding="utf-8")

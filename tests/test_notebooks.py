@@ -3,11 +3,11 @@
 import shutil
 from pathlib import Path
 
-import hygiene
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
+import hygiene
 from ptlearn import course
 
 TOY = Path(__file__).parent / "fixtures" / "99_toy.ipynb"

@@ -1,0 +1,72 @@
+# The course on one computer: `make help` lists what there is.
+#
+# make course                                   every lesson on the embedded model
+# make course LESSON=01 MODEL=tiny DEVICE=cuda  narrow it and steer it
+# make course TORCH_INDEX=URL                   take torch from another index
+# make course INDEX=URL                         take all packages from another index
+
+PYTHON ?= python3.11
+VENV ?= .venv
+INDEX ?=
+TORCH_INDEX ?=
+LESSON ?=
+MODEL ?=
+DEVICE ?=
+
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
+STEER := $(if $(LESSON),--lesson $(LESSON)) $(if $(MODEL),--model $(MODEL)) \
+	$(if $(DEVICE),--device $(DEVICE))
+
+# Read by pip here and by `ptlearn fetch`, which brings the model with pip.
+ifneq ($(INDEX),)
+export PIP_INDEX_URL := $(INDEX)
+endif
+# A Jupyter set up for another environment must not lend us its kernel.
+export JUPYTER_PREFER_ENV_PATH := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup course test lint lab refresh smoke clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: $(READY)  ## the virtual environment and the model, nothing else
+	$(BIN)/ptlearn fetch
+
+course: setup  ## run the lessons; notebooks and pages in build/course
+	$(BIN)/ptlearn course $(STEER)
+
+# One pytest run, so that its last line is the sum of everything: unit tests,
+# rules for notebooks, each lesson with its solutions on the tiny model, and each
+# lesson as it stands on the embedded model (nbval).
+test: setup lint  ## everything that CI runs
+	TQDM_DISABLE=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests notebooks \
+		--nbval-lax --nbval-current-env --nbval-cell-timeout=600
+
+lint: $(READY)  ## ruff on code and notebooks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+lab: setup  ## JupyterLab in notebooks/
+	cd notebooks && $(abspath $(BIN))/jupyter lab
+
+refresh: setup lint  ## run lessons in place and store their outputs
+	$(BIN)/ptlearn refresh $(if $(LESSON),--lesson $(LESSON))
+
+smoke: $(READY)  ## every lesson on the tiny model: minutes, no download
+	$(BIN)/ptlearn course $(if $(LESSON),--lesson $(LESSON)) --model tiny \
+		--out build/smoke
+
+clean:  ## remove what was built; .venv and the model stay
+	rm -rf build dist .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+# torch first and alone: asked for together with the rest, pip may take a build
+# of several gigabytes. The stamp keeps a second run from asking pip for anything.
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
+	$(PIP) -e '.[test]'
+	touch $@

@@ -1,0 +1,168 @@
+"""The files around the package agree with each other."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+
+import pytest
+import rattler
+import yaml
+from packaging.requirements import Requirement
+
+from ptlearn import course
+
+ROOT = course.ROOT
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+# The few packages that conda-forge calls otherwise.
+CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
+
+
+def requirements():
+    """{name: Requirement} of what a learner needs."""
+    listed = map(Requirement, PROJECT["dependencies"])
+    return {requirement.name: requirement for requirement in listed}
+
+
+def conda_faults(text: str) -> list[str]:
+    """How a conda environment file differs from pyproject.toml."""
+    entries = yaml.safe_load(text)["dependencies"]
+    specs = [rattler.MatchSpec(entry) for entry in entries if isinstance(entry, str)]
+    ranges = {spec.name.normalized: str(spec.version) for spec in specs}
+    wanted = {
+        CONDA_NAMES.get(name, name): requirement.specifier
+        for name, requirement in requirements().items()
+    }
+    faults = [f"{name} is missing" for name in wanted if name not in ranges]
+    faults += [
+        f"{name}: {ranges[name]} is not {specifier}"
+        for name, specifier in wanted.items()
+        if name in ranges and set(ranges[name].split(",")) != split(specifier)
+    ]
+    extra = set(ranges) - set(wanted) - {"python", "pip"}
+    return faults + [f"{name} is not needed" for name in sorted(extra)]
+
+
+def split(specifier) -> set[str]:
+    return set(str(specifier).split(","))
+
+
+CONDA = (ROOT / "environment.yml").read_text()
+
+
+def test_conda_file_names_every_requirement_with_the_same_range():
+    assert conda_faults(CONDA) == []
+
+
+def test_conda_file_installs_only_this_package_by_pip():
+    pip = [e for e in yaml.safe_load(CONDA)["dependencies"] if isinstance(e, dict)]
+    assert pip == [{"pip": ["-e ."]}]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("  - scipy >=1.13\n", "", "scipy is missing"),
+        ("scipy >=1.13", "scipy >=1.12", "scipy: >=1.12 is not >=1.13"),
+        ("  - pip\n", "  - pip\n  - flask >=3\n", "flask is not needed"),
+    ],
+)
+def test_a_wrong_conda_file_is_noticed(old, new, fault):
+    faults = conda_faults(CONDA.replace(old, new))
+    assert faults == [fault]
+
+
+def test_a_spec_that_conda_cannot_read_is_noticed():
+    with pytest.raises(Exception, match="unable to parse"):
+        conda_faults(CONDA.replace("scipy >=1.13", "scipy >>=1"))
+
+
+def pins(text: str) -> dict[str, str]:
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return dict(line.split("==") for line in lines)
+
+
+def test_constraints_pin_every_requirement_within_its_range():
+    exact = {key(name): pin for name, pin in pins(CONSTRAINTS).items()}
+    extras = map(Requirement, PROJECT["optional-dependencies"]["test"])
+    for requirement in [*requirements().values(), *extras]:
+        assert requirement.specifier.contains(exact[key(requirement.name)])
+
+
+def key(name: str) -> str:
+    return re.sub("[-_.]+", "-", name).lower()
+
+
+CONSTRAINTS = (ROOT / "constraints.txt").read_text()
+
+
+def test_versions_agree():
+    import ptlearn
+
+    assert ptlearn.__version__ == PROJECT["version"]
+
+
+def test_import_does_not_wait_for_torch():
+    code = "import ptlearn, sys; print('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"
+
+
+def test_every_lazy_name_is_there():
+    import ptlearn
+
+    for name in dir(ptlearn):
+        assert getattr(ptlearn, name) is not None
+
+
+def test_the_wheel_has_the_data_and_the_tokenizer_and_no_lessons(tmp_path):
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert "ptlearn/_data/README.md" in names
+    assert "ptlearn/assets/smollm2-tokenizer/tokenizer.json" in names
+    assert not [name for name in names if name.endswith(".ipynb")]
+
+
+def test_ci_runs_the_test_command():
+    script = ROOT / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    assert script.read_text().rstrip().endswith("exec make test")
+
+
+def test_make_lists_every_command():
+    listed = subprocess.run(
+        ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    for target in ["course", "test", "lab", "refresh", "smoke", "clean"]:
+        assert f"make {target} " in listed
+
+
+def test_make_hands_the_choice_on_to_the_course():
+    steps = make_would_run("course", "LESSON=01", "MODEL=tiny", "DEVICE=cuda")
+    assert "ptlearn course --lesson 01 --model tiny --device cuda" in steps
+
+
+def test_make_installs_torch_first_and_everything_with_exact_versions():
+    steps = make_would_run("setup", "VENV=no-such-folder", "TORCH_INDEX=URL")
+    installs = [line for line in steps.splitlines() if "pip install" in line]
+    assert all("-c constraints.txt" in line for line in installs)
+    assert installs[0].endswith("--index-url URL torch")
+    assert installs[1].endswith("-e '.[test]'")
+
+
+def make_would_run(*arguments: str) -> str:
+    """The commands that make would run, with runs of blanks as one blank."""
+    done = subprocess.run(
+        ["make", "-n", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return re.sub(" +", " ", done.stdout)
