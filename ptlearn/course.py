@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ptlearn import claims
+from ptlearn.files import write_atomically
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
@@ -220,7 +221,8 @@ def refresh_one(path: Path) -> None:
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as problem:
         raise CourseError(f"{path.stem} was left as it was: {problem}") from problem
     tidy(notebook)
-    nbformat.write(notebook, path)
+    with write_atomically(path) as temporary:
+        nbformat.write(notebook, temporary)
 
 
 def tidy(notebook) -> None:
