@@ -127,11 +127,8 @@ class Task:
             raise TaskError(f"per_answer must be 1 or more, not {per_answer}.")
         order = list(range(len(self.train)))
         random.Random(seed).shuffle(order)
-        answer_of, taken, kept = (
-            self.train["answer"],
-            dict.fromkeys(self.answers, 0),
-            [],
-        )
+        answer_of, kept = list(self.train["answer"]), []
+        taken = dict.fromkeys(self.answers, 0)
         for i in order:
             if taken[answer_of[i]] < per_answer:
                 taken[answer_of[i]] += 1

@@ -40,7 +40,7 @@ def test_load_task_gives_splits_answers_and_wordings():
     assert task.splits == ["train", "dev", "test"]
     assert task.train.column_names == ["subject", "answer"]
     assert "Japan" in task.answers
-    assert task.prompts[0] == "{subject} is a city in {answer}"
+    assert task.prompts[0] == "{subject} is located in the country of {answer}"
     assert "GeoNames" in task.licence
     assert repr(task).startswith("Task('city_country': 439 train")
 
