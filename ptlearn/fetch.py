@@ -214,15 +214,23 @@ def _only_one(source: ModelSource) -> Iterator[None]:
 
 @contextmanager
 def _work_folder(source: ModelSource) -> Iterator[Path]:
-    """Yield an empty folder, removed at the end; clear up after killed processes."""
-    for stale in cache_dir().glob(f"{source.name}.tmp-*"):
-        shutil.rmtree(stale, ignore_errors=True)
+    """Yield an empty folder, removed at the end; clear up after killed processes.
+
+    Under the lock every such folder is ours or a killed process's. Twice, since
+    a killed process's pip may live, and write there, for a moment longer.
+    """
+    _remove_work_folders(source)
     work = cache_dir() / f"{source.name}.tmp-{secrets.token_hex(4)}"
     work.mkdir()
     try:
         yield work
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        _remove_work_folders(source)
+
+
+def _remove_work_folders(source: ModelSource) -> None:
+    for folder in cache_dir().glob(f"{source.name}.tmp-*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _check_space(source: ModelSource) -> None:
