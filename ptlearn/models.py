@@ -3,6 +3,7 @@
 import copy
 import difflib
 import hashlib
+from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -197,6 +198,10 @@ def _pretrained(
         # A download keeps its bar; reading a folder is over in a second.
         with quiet_transformers() if local else nullcontext():
             config = AutoConfig.from_pretrained(where, **common)
+            if getattr(config, "is_encoder_decoder", False):
+                raise ModelError(
+                    f"{name!r} is an encoder-decoder, not causal or masked"
+                )
             kind = _agree(name, _kind(config), kind)
             tokenizer = AutoTokenizer.from_pretrained(where, **common)
             model, loading = MODEL_CLASSES[kind].from_pretrained(
@@ -251,24 +256,24 @@ def _agree(name: str, found: str | None, asked: str | None) -> str:
 def _folder_or_hub_id(name: str) -> str:
     """Return a folder's path or a Hub id; refuse what can be neither."""
     path = Path(name).expanduser()
-    if path.is_dir():
+    if name and path.is_dir():
         return str(path)
-    hub_id_at_best = name.count("/") <= 1 and name[:1] not in tuple("./~\\")
-    if hub_id_at_best and "\\" not in name and not _close_names(name):
-        return name
-    raise ModelError(f"There is no model {name!r}.{_suggestion(name)}")
+    looks_like_a_path = name[:1] in tuple("./~") or name.count("/") > 1 or "\\" in name
+    # A misspelt "smollm2-135m" is not worth a question to the Hub.
+    if not name or looks_like_a_path or _close(name, BUILT_IN):
+        raise ModelError(f"There is no model {name!r}.{_suggestion(name)}")
+    return name
 
 
-def _close_names(name: str) -> list[str]:
-    path = Path(name).expanduser()
-    near = [*BUILT_IN]
-    if path.parent.is_dir():
-        near += [str(p) for p in path.parent.iterdir() if (p / "config.json").is_file()]
-    return difflib.get_close_matches(str(path), near, n=3, cutoff=0.75)
+def _close(name: str, known: Iterable[str]) -> list[str]:
+    return difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.75)
 
 
 def _suggestion(name: str) -> str:
-    close = _close_names(name)
+    """Return the names close to one that is not there, and what else is possible."""
+    path = Path(name).expanduser()
+    near = [str(f) for f in path.parent.glob("*") if (f / "config.json").is_file()]
+    close = _close(name, BUILT_IN) or difflib.get_close_matches(str(path), near)
     text = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
     return (
         f"{text} Known are {', '.join(map(repr, BUILT_IN))}, any local folder in the "
@@ -287,6 +292,11 @@ def _why_not(name: str, error: Exception) -> str:
         return (
             f"{name!r} has no safetensors weights. Other formats can run code when "
             f"they are opened and are never read. transformers said: {text}"
+        )
+    if Path(name).expanduser().is_dir():
+        return (
+            f"The folder {name!r} could not be loaded. It must hold a model in the "
+            f"transformers format. transformers said: {text}"
         )
     return (
         f"{name!r} could not be loaded.{_suggestion(name)} A Hub id needs a network "

