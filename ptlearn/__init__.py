@@ -34,6 +34,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "fetch",
         "files",
         "initializers",
+        "interop",
         "models",
         "plan",
         "plots",
@@ -47,6 +48,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "encoders": ["EncoderConfig"],
         "evaluation": ["Report", "controls", "easy_rows", "evaluate"],
+        "interop": ["from_peft", "to_peft"],
         "models": ["LanguageModel", "load_lm"],
         "plots": ["show"],
         "prompt": ["Prompt"],
