@@ -79,10 +79,10 @@ def _token_ids(init, lm, count, task, generator) -> list[int]:
         special = set(lm.tokenizer.all_special_ids)
         order = torch.randperm(size, generator=generator).tolist()
         return [i for i in order if i not in special][:count]
-    ids = lm.tokenizer(_words(init, task, generator), add_special_tokens=False)
-    ids = ids["input_ids"]
-    if not ids:
+    words = _words(init, task, generator)
+    if not words.strip():
         raise ValueError(f"init {init!r} has no words to start from")
+    ids = lm.tokenizer(words, add_special_tokens=False)["input_ids"]
     return [ids[i % len(ids)] for i in range(count)]
 
 
