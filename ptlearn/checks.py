@@ -119,3 +119,53 @@ def _expect_array(what: str, got: np.ndarray, want: np.ndarray, tol: float) -> N
 
 def _short(array: np.ndarray) -> str:
     return np.array2string(array, precision=4, threshold=8, separator=", ")
+
+
+# --- lesson 04: the prompt encoder --------------------------------------------
+
+
+@exercise
+def ex04_1(trained, kept):
+    width, tokens = 768, 20
+    expect("numbers trained", trained, 14 * width**2 + (18 + tokens) * width)
+    expect("numbers kept", kept, tokens * width)
+
+
+@exercise
+def ex04_2(likeness):
+    from torch import tensor
+
+    expect("two like rows", likeness(tensor([[1.0, 0], [2, 0]])), 1.0, tol=1e-5)
+    rows = tensor([[1.0, 0], [0, 3], [-2, 0]])
+    expect("cosines 0, -1, 0", likeness(rows), -1 / 3, tol=1e-5)
+
+
+@exercise
+def ex04_3(config, lm, template):
+    from .tuner import PromptTuner
+
+    expect("kind", config.kind, "lstm")
+    expect(
+        "hidden units, layers", (config.encoder_hidden_size, config.num_layers), (32, 1)
+    )
+    words = PromptTuner(lm, template).prompt_table()
+    table = PromptTuner(lm, template, encoder=config).prompt_table()
+    expect("the table at step 0", table, words)
+
+
+# --- lesson 05: mixed prompts -------------------------------------------------
+
+
+@exercise
+def ex05_1(text):
+    from .templates import Template
+
+    want = "[V:3] {subject} is a city in [V] {answer}"
+    expect("pieces", Template(text).pieces, Template(want).pieces)
+
+
+@exercise
+def ex05_2(where_virtual):
+    expect("[3, -1, 1, -2]", where_virtual([3, -1, 1, -2]), [(1, 0), (3, 1)])
+    expect("no virtual tokens", where_virtual([5, 7]), [])
+    expect("[-2, 4, -1]", where_virtual([-2, 4, -1]), [(0, 1), (2, 0)])
