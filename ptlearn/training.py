@@ -17,7 +17,6 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast
 from torch import Tensor
-from torch.optim.lr_scheduler import LambdaLR
 from tqdm.auto import tqdm
 
 from . import scoring
@@ -241,7 +240,6 @@ class _Run:
             tuner.parameters(), lr=config.lr, weight_decay=config.weight_decay
         )
         self.model, self.prepared = self.accelerator.prepare(tuner, self.optimizer)
-        self.schedule = LambdaLR(self.optimizer, self._share_of_peak)
         self.best = self._snapshot()
         self.checkpoints = None
         if checkpoint_dir is not None:
@@ -305,9 +303,9 @@ class _Run:
         )
         shared_loss = self.accelerator.reduce(loss.detach(), "mean").item()
         self._refuse_non_finite(shared_loss, float(norm))
-        rate = self.schedule.get_last_lr()[0]
+        rate = self.config.lr * self._share_of_peak(self.step)
+        self.optimizer.param_groups[0]["lr"] = rate
         self.prepared.step()
-        self.schedule.step()
         self.prepared.zero_grad()
         return {"loss": shared_loss, "lr": rate, "grad_norm": float(norm)}
 
@@ -403,8 +401,6 @@ class _Run:
             state.setdefault(int(number), {})[name] = tensor
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
-        for _ in range(self.step):
-            self.schedule.step()
         torch.set_rng_state(checkpoint.tensors["random_state"])
         if "cuda_random_state" in checkpoint.tensors:
             torch.cuda.set_rng_state(checkpoint.tensors["cuda_random_state"])
