@@ -1,0 +1,97 @@
+"""The course's one style for figures, and small helps for drawing in it."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Colour is never the only difference between two lines, so that a grey print
+# and a colour-blind reader lose nothing.
+COLOURS = sns.color_palette("colorblind", 8)
+LINE_STYLES = ["-", "--", "-.", ":"] * 2
+MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
+LIGHT = sns.color_palette("colorblind", 10)[9]  # below lines and writing
+WIDTH, HEIGHT = 7.0, 3.6
+STYLE = {
+    **sns.plotting_context("notebook"),
+    **sns.axes_style("whitegrid"),
+    "axes.prop_cycle": cycler(color=COLOURS)
+    + cycler(linestyle=LINE_STYLES)
+    + cycler(marker=MARKERS),
+    "axes.labelsize": 10,
+    "axes.titlesize": 11,
+    "figure.dpi": 100,
+    "figure.figsize": (WIDTH, HEIGHT),
+    "figure.titlesize": 12,
+    "lines.markersize": 5,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+}
+SCORE_LABELS = {
+    "p_at_1": "P@1: share of rows right, whole vocabulary",
+    "accuracy": "accuracy: share of rows right, among the answers",
+    "dev_score": "score on dev rows",
+}
+
+
+def use_style() -> None:
+    """Set the course's style; the setup cell of every lesson calls it once."""
+    plt.rcParams.update(STYLE)
+
+
+def in_style(draw):
+    """Draw in the course's style, whatever the program's own settings are."""
+    # Markers and dashes are given to each line; error bars must not take them.
+    return plt.rc_context(STYLE | {"axes.prop_cycle": cycler(color=COLOURS)})(draw)
+
+
+def new_figure(height: float = HEIGHT) -> Figure:
+    # Not through pyplot, which would show it a second time below the cell.
+    return Figure(figsize=(WIDTH, height), layout="constrained")
+
+
+def new_panels(number: int, height: float = HEIGHT) -> tuple[Figure, np.ndarray]:
+    fig = new_figure(height)
+    return fig, fig.subplots(1, number, squeeze=False)[0]
+
+
+def palette(number: int) -> list:
+    return [COLOURS[i % len(COLOURS)] for i in range(number)]
+
+
+def dashes(number: int) -> list:
+    dashes = ["", (4, 1.5), (1, 1), (3, 1, 1, 1), (6, 2, 1, 2)]
+    return [dashes[i % len(dashes)] for i in range(number)]
+
+
+def from_zero(ax: Axes) -> None:
+    """Heights are read from zero, also when all are zero."""
+    top = ax.get_ylim()[1]
+    ax.set_ylim(0, top if top > 0.06 else 0.1)
+
+
+def score_label(score: str) -> str:
+    return SCORE_LABELS.get(score, score.replace("_", " "))
+
+
+def short(text: str, width: int) -> str:
+    """On one line, cut to ``width``; a dollar sign is no formula."""
+    text = text.replace("\n", " / ")
+    text = text if len(text) <= width else text[: width - 1] + "\u2026"
+    return text.replace("$", r"\$")
+
+
+def token(lm, i: int) -> str:
+    """A token as a label: letters that the font lacks are spelt as codes."""
+    text = lm.tokenizer.decode([i]).strip()
+    return short(text.encode("ascii", "backslashreplace").decode(), 12)
+
+
+def number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 or value == 0 else f"{value:.3g}"
+
+
+def say(ax: Axes, text: str) -> None:
+    ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes)
