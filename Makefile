@@ -27,7 +27,7 @@ endif
 export JUPYTER_PREFER_ENV_PATH := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup course test lint lab refresh smoke clean
+.PHONY: help setup course test lint lab refresh smoke bench clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -58,6 +58,9 @@ refresh: setup lint  ## run lessons in place and store their outputs
 smoke: $(READY)  ## every lesson on the tiny model: minutes, no download
 	$(BIN)/ptlearn course $(if $(LESSON),--lesson $(LESSON)) --model tiny \
 		--out build/smoke
+
+bench: setup  ## ptlearn against PEFT on this machine; wants it quiet
+	cd benchmarks && $(abspath $(BIN))/python bench.py
 
 clean:  ## remove what was built; .venv and the model stay
 	rm -rf build dist .pytest_cache .ruff_cache .hypothesis

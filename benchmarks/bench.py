@@ -1,0 +1,255 @@
+"""ptlearn against PEFT on this machine: ``make bench`` writes README.md's tables.
+
+Systems take turns in one process, so that a machine whose speed drifts slows all of
+them; the medians of the repeats are compared. Peak memory is taken in a process of its
+own for each system.
+"""
+
+import json
+import platform
+import resource
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from statistics import geometric_mean, median
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import seaborn as sns
+import torch
+import typer
+from peers import CASES, TRAINING_CASES, Case, Ours, Peft, make_rows, seconds
+from tqdm import tqdm
+
+import ptlearn as pt
+
+HERE = Path(__file__).parent
+MARK = "<!-- measured: written by bench.py -->"
+
+
+def step_row(lm: pt.LanguageModel, case: Case, repeats: int) -> dict:
+    """Medians of a training step in seconds, of each system."""
+    rows = make_rows(lm, case.tokens, case.batch_size * (repeats + 1))
+    batches = [
+        rows[i : i + case.batch_size] for i in range(0, len(rows), case.batch_size)
+    ]
+    peft, plain, ours = Peft(lm, case), Ours(lm, case, fast=False), Ours(lm, case)
+    times: dict[str, list[float]] = {k: [] for k in ("peft", "plain", "first", "later")}
+    for number, batch in enumerate(batches):
+        ours.forget()
+        found = {
+            "peft": seconds(peft.step, batch),
+            "plain": seconds(plain.step, batch),
+            "first": seconds(ours.step, batch),
+            "later": seconds(ours.step, batch),
+        }
+        if number:  # the first batch warms up
+            for name, value in found.items():
+                times[name].append(value)
+    row = {name: median(values) for name, values in times.items()}
+    live = live_tokens(ours, batches[-1])
+    return row | {
+        "case": case.name,
+        "trainable, ours": ours.num_trainable,
+        "trainable, PEFT": peft.num_trainable,
+        "needed": needed_flops(lm, live, case.batch_size),
+    }
+
+
+def live_tokens(ours: Ours, batch: list[dict]) -> int:
+    """Tokens that depend on the prompt table, and so must be run at each step."""
+    tokens = ours.tuner.plan.tokens
+    shared = len(tokens.shared_ids)
+    if tokens.starts_frozen:
+        ids = [tokens.encode(row).ids for row in batch]
+        return sum(len(i) - next(n for n, t in enumerate(i) if t < 0) for i in ids)
+    return shared + sum(len(tokens.encode(row).ids) - shared for row in batch)
+
+
+def needed_flops(lm: pt.LanguageModel, live: int, answers: int) -> float:
+    """Multiplications and additions of the matrix products of one step.
+
+    Forward and the gradient towards the input; frozen weights need no gradient.
+    Attention's own products are left out: they are few at these lengths.
+    """
+    embeddings = lm.model.get_input_embeddings().weight.numel()
+    body = lm.num_parameters() - embeddings
+    return 2 * 2 * (live * body + answers * embeddings)
+
+
+def matmul_peak() -> float:
+    """Best speed of a large float32 matrix product here, in FLOP/s."""
+    a = torch.randn(2048, 2048)
+    best = min(seconds(torch.mm, a, a) for _ in range(10))
+    return 2 * 2048**3 / best
+
+
+def score_row(lm: pt.LanguageModel, case: Case, repeats: int) -> dict:
+    """Medians of one evaluation pass over 64 rows, in seconds."""
+    rows = make_rows(lm, case.tokens, 64)
+    batches = [
+        rows[i : i + case.batch_size] for i in range(0, len(rows), case.batch_size)
+    ]
+    peft, ours = Peft(lm, case), Ours(lm, case)
+
+    def whole(system):
+        for batch in batches:
+            system.score(batch)
+
+    whole(peft)
+    times: dict[str, list[float]] = {k: [] for k in ("peft", "first", "again")}
+    for _ in range(repeats):
+        ours.forget()
+        times["peft"].append(seconds(whole, peft))
+        times["first"].append(seconds(whole, ours))
+        times["again"].append(seconds(whole, ours))
+    return {"case": case.name} | {k: median(v) for k, v in times.items()}
+
+
+def peak_memory(case: str, system: str) -> float:
+    """Peak memory in GB of a process that runs three steps."""
+    command = [sys.executable, __file__, "--memory-of", f"{case}|{system}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def run_for_memory(case: Case, system: str) -> None:
+    lm = pt.load_lm(device="cpu")
+    rows = make_rows(lm, case.tokens, case.batch_size)
+    one = Peft(lm, case) if system == "peft" else Ours(lm, case)
+    for _ in range(3):
+        one.step(rows)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+
+
+def tuning_row(lm: pt.LanguageModel, steps: int) -> dict:
+    """A whole run from the same start, both systems, with a dev pass every 20 steps."""
+    case = CASES["prefix 20, short"]
+    rows = make_rows(lm, case.tokens, 320)
+    train, dev = rows[:256], rows[256:]
+    ours, peft = Ours(lm, case), Peft(lm, case)
+    copy_weights(ours, peft)
+
+    def run(system):
+        for step in range(steps):
+            start = 16 * step % 256
+            system.step(train[start : start + 16])
+            if step % 20 == 19:
+                for i in range(0, 64, 16):
+                    system.score(dev[i : i + 16])
+
+    result = {"peft": seconds(run, peft), "ours": seconds(run, ours)}
+    apart = (peft.model.get_prompt(1)[0] - ours.tuner.prompt_table()).abs().max()
+    return result | {"steps": steps, "largest difference": float(apart)}
+
+
+def copy_weights(ours: Ours, peft: Peft) -> None:
+    """Let PEFT start where ptlearn starts; the two encoders have the same shape."""
+    theirs = peft.model.prompt_encoder["default"]
+    theirs.embedding.weight.data.copy_(ours.tuner.encoder.embedding)
+    theirs.lstm_head.load_state_dict(ours.tuner.encoder.lstm.state_dict())
+    theirs.mlp_head.load_state_dict(ours.tuner.encoder.mlp.state_dict())
+
+
+def write_report(results: dict) -> None:
+    """Put the tables and the plot into README.md, below its mark."""
+    steps = pd.DataFrame(results["steps"]).set_index("case")
+    steps["speed-up"] = steps["peft"] / steps["later"]
+    mean = geometric_mean(steps.loc[[c.name for c in TRAINING_CASES], "speed-up"])
+    table = pd.DataFrame(
+        {
+            "PEFT, ms": 1e3 * steps["peft"],
+            "ptlearn plain, ms": 1e3 * steps["plain"],
+            "first visit, ms": 1e3 * steps["first"],
+            "later visits, ms": 1e3 * steps["later"],
+            "PEFT / later": steps["speed-up"],
+            "PEFT / first": steps["peft"] / steps["first"],
+            "run of 512 rows": steps["peft"] / average_over_run(steps),
+            "of the roofline": steps["needed"] / results["peak"] / steps["later"],
+        }
+    )
+    scores = pd.DataFrame(results["scores"]).set_index("case")
+    scores = pd.DataFrame(
+        {
+            "PEFT / first pass": scores["peft"] / scores["first"],
+            "PEFT / again": scores["peft"] / scores["again"],
+        }
+    )
+    memory = pd.DataFrame(results["memory"]).set_index("case")
+    memory["ptlearn / PEFT"] = memory["ptlearn, GB"] / memory["PEFT, GB"]
+    tuning = results["tuning"]
+    sections = [
+        f"Measured on {results['machine']}.",
+        "## Training step, batch of 16 unless named\n",
+        table.to_markdown(floatfmt=("", *[".0f"] * 4, ".1f", ".1f", ".1f", ".0%")),
+        f"\nGeometric mean of PEFT / later over the first six: **{mean:.1f}**. "
+        f"Trainable numbers: {steps['trainable, ours'].iloc[0]:,} here, "
+        f"{steps['trainable, PEFT'].iloc[0]:,} in PEFT (first case).\n",
+        "![Bars of how many times faster than PEFT a training step is, by case.]"
+        "(speed.png)\n",
+        "## Evaluation pass over 64 rows\n",
+        scores.to_markdown(floatfmt=".1f"),
+        "\n## Peak memory of a process\n",
+        memory.to_markdown(floatfmt=".2f"),
+        "\n## A whole tuning run\n",
+        f"{tuning['steps']} steps of the 20-token prefix with dev passes, from the "
+        f"same weights: PEFT {tuning['peft']:.0f} s, ptlearn {tuning['ours']:.0f} s, "
+        f"**{tuning['peft'] / tuning['ours']:.1f}** times; the prompt tables then "
+        f"differ by at most {tuning['largest difference']:.1e}.\n",
+    ]
+    readme = HERE / "README.md"
+    kept = readme.read_text(encoding="utf-8").split(MARK)[0]
+    readme.write_text(kept + MARK + "\n\n" + "\n".join(sections), encoding="utf-8")
+    draw(steps)
+
+
+def average_over_run(steps: pd.DataFrame, rows: int = 512, visits: int = 2400):
+    """Mean step of a run of 150 steps of 16: each row is new once, then kept."""
+    missed = rows / visits
+    return missed * steps["first"] + (1 - missed) * steps["later"]
+
+
+def draw(steps: pd.DataFrame) -> None:
+    pt.plots.use_style()
+    fig, ax = plt.subplots(figsize=(7, 4))
+    sns.barplot(x=steps["speed-up"], y=steps.index, ax=ax, color=pt.plots.COLOURS[0])
+    ax.bar_label(ax.containers[0], fmt="%.1f", padding=3)
+    ax.axvline(1, color="black", linestyle="--")
+    ax.set(xlabel="times faster than PEFT, one training step", ylabel="")
+    fig.savefig(HERE / "speed.png", bbox_inches="tight", metadata={"Software": None})
+
+
+def machine() -> str:
+    packages = ("torch", "transformers", "peft")
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    return f"{torch.get_num_threads()} CPU threads ({platform.machine()}), {versions}"
+
+
+def main(repeats: int = 7, steps: int = 60, memory_of: str = "") -> None:
+    """Measure all cases and rewrite the tables of benchmarks/README.md."""
+    if memory_of:
+        case, system = memory_of.split("|")
+        return run_for_memory(CASES[case], system)
+    lm = pt.load_lm(device="cpu")
+    names = tqdm(CASES, desc="training steps")
+    results = {"machine": machine(), "peak": matmul_peak()}
+    results["steps"] = [step_row(lm, CASES[name], repeats) for name in names]
+    results["scores"] = [
+        score_row(lm, case, 3) for case in tqdm(TRAINING_CASES, desc="evaluation")
+    ]
+    results["memory"] = [
+        {
+            "case": case.name,
+            "PEFT, GB": peak_memory(case.name, "peft"),
+            "ptlearn, GB": peak_memory(case.name, "ours"),
+        }
+        for case in tqdm(TRAINING_CASES[:3], desc="memory")
+    ]
+    results["tuning"] = tuning_row(lm, steps)
+    (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    write_report(results)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,158 @@
+"""One training step and one evaluation pass, by ptlearn and by PEFT.
+
+Both train the same frozen model on the same rows, with the same number of virtual
+tokens and an encoder of the same size. PEFT can only put virtual tokens first, so a
+context that ptlearn reads before them stands after them there.
+"""
+
+import time
+from dataclasses import dataclass
+
+import torch
+from peft import PromptEncoderConfig, get_peft_model
+
+import ptlearn as pt
+from ptlearn.batching import pad
+from ptlearn.plan import ContextStore, Plan
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is measured.
+
+    Attributes
+    ----------
+    template : str
+        ptlearn's; PEFT's is the same text behind a prefix of as many virtual tokens.
+    tokens : int
+        Length of the row's own text in tokens.
+    """
+
+    name: str
+    template: str
+    tokens: int
+    batch_size: int = 16
+    encoder: str = "lstm"
+
+    @property
+    def num_virtual_tokens(self) -> int:
+        pieces = pt.Template(self.template).pieces
+        return sum(getattr(piece, "count", 0) for piece in pieces)
+
+
+CONTEXT, PREFIX = "{text} [V:6] {answer}", "[V:20] {text} {answer}"
+MIXED = "[V:3] {text} [V:3] {answer}"
+TRAINING_CASES = [
+    Case("context 16", CONTEXT, 16),
+    Case("context 64", CONTEXT, 64),
+    Case("context 256", CONTEXT, 256),
+    Case("prefix 20, short", PREFIX, 6),
+    Case("prefix 20, 64 tokens", PREFIX, 64),
+    Case("mixed, lesson 05", MIXED, 4),
+]
+"""The cases of the geometric mean: LSTM encoder, batch of 16."""
+OTHER_CASES = [
+    Case("context 64, batch 32", CONTEXT, 64, batch_size=32),
+    Case("context 64, MLP", CONTEXT, 64, encoder="mlp"),
+    Case("prefix 20, short, batch 32", PREFIX, 6, batch_size=32),
+    Case("prefix 20, short, MLP", PREFIX, 6, encoder="mlp"),
+]
+CASES = {case.name: case for case in TRAINING_CASES + OTHER_CASES}
+
+
+def make_rows(lm: pt.LanguageModel, tokens: int, count: int) -> list[dict]:
+    """Rows whose text is about ``tokens`` tokens of real reviews, cut to length."""
+    reviews = " ".join(pt.load_task("movie_sentiment").train["text"][:3000])
+    ids = lm.tokenizer(reviews)["input_ids"]
+    starts = range(0, count * tokens, tokens)
+    texts = [lm.tokenizer.decode(ids[i : i + tokens]).strip() for i in starts]
+    answers = ("positive", "negative")
+    return [{"text": text, "answer": answers[i % 2]} for i, text in enumerate(texts)]
+
+
+class Ours:
+    """ptlearn, by its plan or by the plain forward."""
+
+    def __init__(self, lm: pt.LanguageModel, case: Case, *, fast: bool = True):
+        self.tuner = pt.PromptTuner(lm, case.template, encoder=case.encoder)
+        self.tuner.plan = Plan(lm, self.tuner.template, fast=fast)
+        self.optimizer = torch.optim.AdamW(self.tuner.parameters(), lr=1e-3)
+        self.store = ContextStore()
+
+    def forget(self) -> None:
+        """Make the next visit of every row a first one."""
+        self.store = ContextStore()
+
+    def step(self, rows: list[dict]) -> None:
+        examples = [self.tuner.plan.tokens.encode(row) for row in rows]
+        loss = -self.tuner(examples, self.store).mean()
+        loss.backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+    @torch.no_grad()
+    def score(self, rows: list[dict]) -> None:
+        table = self.tuner.prompt_table()
+        lead = self.tuner.plan.lead(table)
+        examples = [self.tuner.plan.tokens.encode(row) for row in rows]
+        self.tuner.plan.logits(table, examples, lead, self.store).log_softmax(-1)
+
+    @property
+    def num_trainable(self) -> int:
+        return self.tuner.num_trainable()
+
+
+class Peft:
+    """PEFT's P-tuning with its own prompt encoder."""
+
+    def __init__(self, lm: pt.LanguageModel, case: Case):
+        self.lm = lm
+        kind = {"lstm": "LSTM", "mlp": "MLP"}[case.encoder]
+        # PEFT's LSTM width is for each direction, as ptlearn's; its MLP's is not.
+        hidden = lm.token_dim // 2 if kind == "LSTM" else lm.token_dim
+        config = PromptEncoderConfig(
+            task_type="CAUSAL_LM",
+            num_virtual_tokens=case.num_virtual_tokens,
+            encoder_reparameterization_type=kind,
+            encoder_hidden_size=hidden,
+            encoder_num_layers=2,
+            encoder_dropout=0.0,
+        )
+        self.model = get_peft_model(lm.model, config)
+        self.trained = [p for p in self.model.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(self.trained, lr=1e-3)
+
+    def _batch(self, rows: list[dict]) -> dict:
+        tokenizer = self.lm.tokenizer
+        prompts = [tokenizer(row["text"])["input_ids"] for row in rows]
+        answers = [tokenizer(" " + row["answer"])["input_ids"] for row in rows]
+        whole = [p + a for p, a in zip(prompts, answers, strict=True)]
+        ids, mask = pad(whole, "right")
+        labels = torch.full_like(ids, -100)
+        for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+            span = slice(len(prompt), len(prompt) + len(answer))
+            labels[row, span] = torch.tensor(answer)
+        return {"input_ids": ids, "attention_mask": mask, "labels": labels}
+
+    def step(self, rows: list[dict]) -> None:
+        self.model(**self._batch(rows)).loss.backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+    @torch.no_grad()
+    def score(self, rows: list[dict]) -> None:
+        batch = self._batch(rows)
+        labels = batch.pop("labels")
+        logits = self.model(**batch).logits[:, -labels.shape[1] - 1 : -1]
+        logits[labels != -100].log_softmax(-1)
+
+    @property
+    def num_trainable(self) -> int:
+        return sum(p.numel() for p in self.trained)
+
+
+def seconds(function, *args) -> float:
+    """Wall-clock seconds of one call."""
+    start = time.perf_counter()
+    function(*args)
+    return time.perf_counter() - start
