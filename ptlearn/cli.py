@@ -108,3 +108,85 @@ def refresh(lesson: LessonOption = None) -> None:
     from ptlearn import course
 
     course.refresh(lesson)
+
+
+@app.command()
+def train(
+    data: Annotated[Path, typer.Option(help="Your rows: .csv, .tsv, .jsonl, .json.")],
+    template: Annotated[
+        str, typer.Option(help='Such as "{text} [V:6] {answer}"; columns in braces.')
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the prompt.")],
+    encoder: Annotated[
+        str, typer.Option(help="none, mlp, lstm, residual-mlp, residual-lstm.")
+    ] = "none",
+    answer_column: Annotated[str, typer.Option(help="Column to learn.")] = "answer",
+    dev_data: Annotated[
+        Path | None, typer.Option(help="Rows to score on; else some are held out.")
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(help="RAW=WORD, such as 1=positive; once for each label."),
+    ] = None,
+    init: Annotated[
+        str | None,
+        typer.Option(help='normal, paper, vocabulary, answers, "words: some words".'),
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1)] = 150,
+    lr: Annotated[
+        float | None, typer.Option(help="Peak rate; else the encoder's own.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1)] = 16,
+    seed: int = 0,
+    model: Annotated[
+        str, typer.Option(help="smollm2-135m, tiny, a Hub id or a folder.")
+    ] = "smollm2-135m",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
+    metric: Annotated[
+        str, typer.Option(help="accuracy or p_at_1 chooses the best step.")
+    ] = "accuracy",
+) -> None:
+    """Train a prompt on your own rows; after a stop, the same command goes on."""
+    from ptlearn import shell, shell_train
+
+    settings = shell_train.TrainSettings(
+        data=data,
+        template=template,
+        encoder=encoder,
+        answer_column=answer_column,
+        dev_data=dev_data,
+        labels=shell.parse_labels(label or []),
+        init=init,
+        steps=steps,
+        lr=lr,
+        batch_size=batch_size,
+        seed=seed,
+        model=model,
+        device=device,
+        metric=metric,
+    )
+    try:
+        shell_train.train(settings, out)
+    except shell.Interrupted as stop:
+        print(f"\n{stop}", file=sys.stderr)
+        raise typer.Exit(130) from None  # what a shell expects after Ctrl-C
+
+
+@app.command()
+def predict(
+    prompt: Annotated[Path, typer.Option(help="Folder that `train` wrote.")],
+    data: Annotated[Path, typer.Option(help="Rows to answer: .csv, .tsv, .jsonl.")],
+    out: Annotated[Path, typer.Option(help="File to write: .csv, .tsv, .jsonl.")],
+    model: Annotated[
+        str | None, typer.Option(help="If its folder moved; else the prompt's own.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
+    batch_size: Annotated[int, typer.Option(min=1)] = 16,
+) -> None:
+    """Answer new rows; adds the columns predicted and log_prob."""
+    from ptlearn import shell
+
+    count = shell.predict(
+        prompt, data, out, model=model, device=device, batch_size=batch_size
+    )
+    print(f"{count} rows with their answers are in {out}.")
