@@ -19,6 +19,7 @@ kind, take the plain forward.
 import inspect
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -27,6 +28,7 @@ from torch import LongTensor, Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+from .attention import can_split, split_cache, splitting
 from .batching import Example, TemplateTokens, embed, pad
 from .models import LanguageModel
 from .templates import Template
@@ -140,6 +142,7 @@ class Plan:
         self.lm, self.tokens = lm, TemplateTokens(lm, template)
         self.padding_side = padding_side or ("left" if lm.kind == "causal" else "right")
         self.fast = fast and lm.kind == "causal" and _has_plain_cache(lm)
+        self._can_split = can_split(lm.model)
         accepted = inspect.signature(lm.model.forward).parameters
         self._takes_positions = "position_ids" in accepted
         self._takes_logits_to_keep = "logits_to_keep" in accepted
@@ -197,7 +200,12 @@ class Plan:
         return self._forward(table, ids, mask, past, rows, places)[0]
 
     def read(
-        self, table: Tensor | None, sequences: Sequence[Ids], past: Past | None = None
+        self,
+        table: Tensor | None,
+        sequences: Sequence[Ids],
+        past: Past | None = None,
+        *,
+        keep: bool = True,
     ) -> tuple[Tensor, Past | None]:
         """Read on from a past, and keep what is needed to read further.
 
@@ -207,17 +215,20 @@ class Plan:
         sequences : n sequences of token ids, none empty
         past : Past, optional
             Of n rows, or of one row that all share.
+        keep : bool
+            False where nothing will be read after the sequences.
 
         Returns
         -------
         logits : Tensor, shape (n, vocabulary size)
             For the token after each sequence.
         past : Past or None
-            With the sequences appended; None where the plan is not fast.
+            With the sequences appended; None if not kept, or the plan is not fast.
         """
         ids, mask = pad(sequences, "left", self.lm.device)
         rows, places = range(len(ids)), [ids.shape[1] - 1] * len(ids)
-        return self._forward(table, ids, mask, past, rows, places, use_cache=self.fast)
+        keep = keep and self.fast
+        return self._forward(table, ids, mask, past, rows, places, use_cache=keep)
 
     def read_prompts(
         self,
@@ -225,11 +236,13 @@ class Plan:
         prompts: Sequence[Ids],
         lead: Past | None = None,
         store: ContextStore | None = None,
+        *,
+        keep: bool = True,
     ) -> tuple[Tensor, Past | None]:
         """:meth:`read` whole prompts, from the lead or the kept contexts onwards."""
         past, read = self._past(prompts, lead, store)
         rest = [ids[n:] for ids, n in zip(prompts, read, strict=True)]
-        return self.read(table, rest, past)
+        return self.read(table, rest, past, keep=keep)
 
     def _past(
         self, sequences: Sequence[Ids], lead: Past | None, store: ContextStore | None
@@ -277,19 +290,24 @@ class Plan:
         """Logits at ``places`` of ``rows`` of the live ids, and the new past."""
         seen = 0 if past is None else past.mask.shape[1]
         options = {"use_cache": use_cache} if self.lm.kind == "causal" else {}
+        attention = nullcontext()
         if past is not None:
             past = past.expand(len(ids))
             mask = torch.cat([past.mask, mask], dim=1)
-            options |= {"past_key_values": _as_cache(past), "use_cache": True}
+            # Going on to read further needs the joined keys; else they stay apart.
+            split = self._can_split and not use_cache and seen > ids.shape[1]
+            cache = split_cache(past.states) if split else _as_cache(past)
+            options |= {"past_key_values": cache, "use_cache": True}
+            attention = splitting(self.lm.model) if split else attention
         if self._takes_positions:
             options["position_ids"] = self._positions(mask)[:, seen:]
         places = torch.tensor(places)
         if self._takes_logits_to_keep:
             kept, places = places.unique(return_inverse=True)
             options["logits_to_keep"] = kept.to(self.lm.device)
-        out = self.lm.model(
-            inputs_embeds=embed(self.lm, ids, table), attention_mask=mask, **options
-        )
+        vectors = embed(self.lm, ids, table)
+        with attention:
+            out = self.lm.model(inputs_embeds=vectors, attention_mask=mask, **options)
         logits = out.logits[torch.tensor(rows), places]
         return logits, _as_past(out.past_key_values, mask) if use_cache else None
 

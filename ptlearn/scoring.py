@@ -232,7 +232,8 @@ def _score_causal(plan, table, rows, gold, candidates, lead, store) -> list[tupl
         children[path[:-1]].append(path[-1])
     walks = [_Walk(dict(children), candidates, ids) for ids in gold]
     prompts = [tuple(plan.tokens.prompt_ids(row)[0]) for row in rows]
-    logits, past = plan.read_prompts(table, prompts, lead, store)
+    further = any(len(ids) > 1 for ids in [*candidates, *gold])
+    logits, past = plan.read_prompts(table, prompts, lead, store, keep=further)
     asked = [(row, ()) for row in range(len(rows))]
     while asked:
         log_probs = _log_softmax(logits)

@@ -5,6 +5,7 @@ import torch
 from small_models import CAUSAL, MASKED, causal_lm, masked_lm
 
 import ptlearn as pt
+from ptlearn import attention
 from ptlearn.plan import ContextStore, Plan
 from ptlearn.tuner import PromptTuner
 
@@ -19,6 +20,7 @@ TEMPLATES = {
     "virtual between": "City: {subject} [V:3] {answer}",
     "both sides, as the paper's": "[V:3] {subject} [V:3] {answer}",
     "context first": "{text} [V:3] {answer}",
+    "long lead": "[V:9] {subject} [V] {answer}",
     "several fields": "{subject}: {text} [V:2] {subject} [V] {answer}",
     "words before virtual": "The city of [V:2] {subject} [V:2] {answer}",
     "one virtual token": "{subject} [V] {answer}",
@@ -65,8 +67,32 @@ def test_fast_equals_plain(architecture, template):
     assert_same(gradient(tuner, right, store), plain)
     left = Plan(lm, tuner.template, fast=False, padding_side="left")
     assert_same(gradient(tuner, left), plain)
+    joined = Plan(lm, tuner.template)
+    joined._can_split = False
+    assert_same(gradient(tuner, joined, store), plain)
     if template == TEMPLATES["context first"]:
-        assert (store.hits, store.misses) == (6, 3)
+        assert (store.hits, store.misses) == (9, 3)
+
+
+@pytest.mark.parametrize("architecture", CAUSAL)
+def test_every_architecture_here_attends_to_its_past_unjoined(
+    architecture, monkeypatch
+):
+    lm, called = causal_lm(architecture), []
+    tuner = PromptTuner(lm, TEMPLATES["context first"])
+    original = attention.split_attention
+
+    def counted(module, query, key, *args, **options):
+        called.append(hasattr(key, "past"))
+        return original(module, query, key, *args, **options)
+
+    monkeypatch.setitem(
+        attention.AttentionInterface._global_mapping, attention.NAME, counted
+    )
+    before = lm.model.config._attn_implementation
+    gradient(tuner, tuner.plan, ContextStore())
+    assert called and all(called)
+    assert lm.model.config._attn_implementation == before, "the model is left as it was"
 
 
 @pytest.mark.parametrize("architecture", MASKED)

@@ -1,0 +1,108 @@
+"""Attention of a few live tokens to many that were read before.
+
+The library's way is to join past and live keys into one tensor, repeat them for every
+query head, and compute a gradient for all of them. Where the past is long that costs
+more than the model's own matrix products. Here the past stays where it is: two products
+instead of a join, query heads that share a key head grouped instead of repeated, and no
+gradient for a past that has none.
+"""
+
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+from transformers import AttentionInterface, AttentionMaskInterface, DynamicCache
+from transformers.cache_utils import DynamicLayer
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+NAME = "ptlearn_split"
+
+
+class SplitLayer(DynamicLayer):
+    """A cache layer that hands out live keys with the past ones attached to them.
+
+    Keys and values have the shape (n, num_key_value_heads, length, head_dim).
+    """
+
+    def __init__(self, keys: Tensor, values: Tensor):
+        super().__init__()
+        self.lazy_initialization(keys, values)
+        self.keys, self.values = keys, values
+
+    def update(self, key_states: Tensor, value_states: Tensor, *_, **__):
+        """The live states; ``split_attention`` finds the past in their ``past``."""
+        key_states.past, value_states.past = self.keys, self.values
+        return key_states, value_states
+
+
+def split_attention(
+    module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    **options,
+) -> tuple[Tensor, None]:
+    """Softmax attention over past and live keys without joining them.
+
+    Parameters
+    ----------
+    query : Tensor, shape (n, num_heads, live, head_dim)
+    key, value : Tensor, shape (n, num_key_value_heads, live, head_dim)
+        Without a ``past`` the library's own attention is called.
+    attention_mask : bool Tensor, shape (n, 1, live, past + live), or None
+
+    Returns
+    -------
+    Tensor, shape (n, live, num_heads, head_dim), and None
+    """
+    if not hasattr(key, "past"):
+        return sdpa_attention_forward(
+            module, query, key, value, attention_mask, scaling=scaling, **options
+        )
+    (n, heads, live, width), shared = query.shape, key.shape[1]
+    scale = width**-0.5 if scaling is None else scaling
+    # Heads that share a key head stand in one matrix, one below the other.
+    grouped = (query * scale).reshape(n, shared, heads // shared * live, width)
+    scores = torch.cat([grouped @ key.past.mT, grouped @ key.mT], dim=-1)
+    if attention_mask is not None:
+        hidden = attention_mask.logical_not().repeat(1, 1, heads // shared, 1)
+        scores = scores.masked_fill(hidden, torch.finfo(scores.dtype).min)
+    weights = scores.softmax(-1)
+    before = key.past.shape[2]
+    output = weights[..., :before] @ value.past + weights[..., before:] @ value
+    return output.reshape(n, heads, live, width).transpose(1, 2).contiguous(), None
+
+
+AttentionInterface.register(NAME, split_attention)
+AttentionMaskInterface.register(NAME, sdpa_mask)
+
+
+def split_cache(states: list[tuple[Tensor, Tensor]]) -> DynamicCache:
+    """A cache of (keys, values), one pair a layer, for :func:`split_attention`."""
+    cache = DynamicCache()
+    cache.layers.extend(SplitLayer(keys, values) for keys, values in states)
+    return cache
+
+
+def can_split(model) -> bool:
+    """Whether the architecture lets its attention be chosen by name."""
+    config = model.config
+    return (
+        getattr(model, "_supports_attention_backend", False)
+        and config._attn_implementation == "sdpa"
+    )
+
+
+@contextmanager
+def splitting(model):
+    """Let the model use :func:`split_attention` inside the block."""
+    config = model.config.get_text_config()
+    before = config._attn_implementation
+    config._attn_implementation = NAME
+    try:
+        yield
+    finally:
+        config._attn_implementation = before
