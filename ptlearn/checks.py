@@ -121,6 +121,50 @@ def _short(array: np.ndarray) -> str:
     return np.array2string(array, precision=4, threshold=8, separator=", ")
 
 
+# --- lesson 00: start here ----------------------------------------------------
+
+
+@exercise
+def ex00_1(both, reports, wordings):
+    first, second = (reports[wording].rows["hit"] for wording in wordings[:2])
+    expect("share that both got right", both, float((first & second).mean()), tol=1e-9)
+
+
+@exercise
+def ex00_2(wording, lm, task):
+    from .evaluation import evaluate
+    from .prompt import Prompt
+
+    prompt = Prompt(lm, wording)
+    expect("columns in the wording", prompt.template.fields, ("subject",))
+    print(evaluate(prompt, task))
+
+
+# --- lesson 01: discrete prompts ----------------------------------------------
+
+
+@exercise
+def ex01_1(log_prob, step_logits, answer_ids):
+    steps = step_logits.log_softmax(-1)
+    want = sum(steps[i, token].item() for i, token in enumerate(answer_ids))
+    expect("log-probability of the answer", log_prob, want, tol=1e-4)
+
+
+@exercise
+def ex01_2(is_hit):
+    from torch import tensor
+
+    log_probs = tensor([[0.1, 0.7, 0.2], [0.5, 0.2, 0.3]]).log()
+    for answer, want in (([1, 0], True), ([1, 2], False), ([0, 0], False)):
+        expect(f"is_hit(log_probs, {answer})", bool(is_hit(log_probs, answer)), want)
+
+
+@exercise
+def ex01_3(rows_needed, half_width):
+    want = 1.96**2 * 0.5 * (1 - 0.5) / half_width**2
+    expect("rows needed", rows_needed, want, tol=1.0)
+
+
 # --- lesson 02: virtual tokens ------------------------------------------------
 
 
