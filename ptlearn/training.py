@@ -20,6 +20,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from . import scoring
+from .batching import Example
 from .checkpoints import Checkpoint, Checkpoints
 from .evaluation import evaluate
 from .plan import ContextStore
@@ -34,6 +35,10 @@ LEARNING_RATES = {
     "residual-lstm": 1e-3,
 }
 """Peak rate that ``lr=None`` takes for each encoder."""
+
+
+READING_ALONE_COSTS = 32
+"""Reading one context alone costs about as much as this many tokens in a batch."""
 
 
 class TrainingError(RuntimeError):
@@ -224,6 +229,19 @@ def batch_order(lengths: list[int], batch_size: int, seed: int) -> Iterator[list
         epoch += 1
 
 
+def pays_to_keep(examples: list[Example], visits: float) -> bool:
+    """Whether reading frozen contexts alone, once, saves time in a run.
+
+    Read alone, a context costs a whole pass over the weights, however short it is;
+    each later visit saves its tokens. The first visit saves nothing. A run that
+    meets short rows once or twice is faster reading them with the rest. Only the
+    settings and the rows decide, so that a resumed run decides alike.
+    """
+    frozen = [next((i for i, t in enumerate(e.ids) if t < 0), 0) for e in examples]
+    saved = (visits - 1) * sum(frozen)
+    return saved > READING_ALONE_COSTS * len(examples)
+
+
 class _Run:
     """One run of :func:`fit`: its state, and what is done to it."""
 
@@ -232,7 +250,13 @@ class _Run:
         self.history, self.step = History(), 0
         rows = scoring.as_rows(task.train)
         self.examples = [tuner.plan.tokens.encode(row) for row in rows]
-        self.stores = ContextStore(config.context_bytes), ContextStore(2**28)
+        visits = config.steps * config.batch_size / max(1, len(self.examples))
+        looks = 1 + config.steps / config.evaluate_every
+        dev = scoring.as_rows(task.dev) if "dev" in task.splits else []
+        dev = [tuner.plan.tokens.encode(row) for row in dev]
+        keep, keep_dev = pays_to_keep(self.examples, visits), pays_to_keep(dev, looks)
+        self.store = ContextStore(config.context_bytes) if keep else None
+        self.dev_store = ContextStore(2**28) if keep_dev else None
         tuner.answers = list(task.answers)
         tuner.train()
         self.accelerator = Accelerator(cpu=tuner.lm.device.type == "cpu")
@@ -295,7 +319,7 @@ class _Run:
         mine = [self.examples[i] for i in batch[rank::world]]
         # A process without a row still takes part in the exchange of gradients.
         weight = 1.0 if mine else 0.0
-        log_probs = self.model(mine or [self.examples[batch[0]]], self.stores[0])
+        log_probs = self.model(mine or [self.examples[batch[0]]], self.store)
         loss = -weight * log_probs.sum() * world / len(batch)
         self.accelerator.backward(loss)
         norm = self.accelerator.clip_grad_norm_(
@@ -331,7 +355,7 @@ class _Run:
                     self.task,
                     split="dev",
                     batch_size=self.config.batch_size,
-                    store=self.stores[1],
+                    store=self.dev_store,
                     progress=False,
                 )
                 found += getattr(report, self.config.metric)

@@ -266,3 +266,15 @@ def test_two_processes_give_the_loss_curve_of_one(tmp_path):
     assert done.returncode == 0, done.stderr
     two = json.loads((tmp_path / "two").read_text())
     assert two["losses"] == pytest.approx(one["losses"], abs=1e-4)
+
+
+def test_contexts_are_kept_only_where_that_saves_time(lm):
+    """Short subjects met once are read with the rest; long reviews are kept."""
+    tokens = pt.PromptTuner(lm, "{subject} [V:2] {answer}").plan.tokens
+    short = [tokens.encode(row) for row in ROWS]
+    long = [tokens.encode(row | {"subject": "a long review " * 20}) for row in ROWS]
+    assert not training.pays_to_keep(short, visits=1)
+    assert not training.pays_to_keep(short, visits=3)
+    assert not training.pays_to_keep(long, visits=1)
+    assert training.pays_to_keep(long, visits=3)
+    assert training.pays_to_keep(short, visits=100)
