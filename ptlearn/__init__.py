@@ -54,7 +54,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "prompt": ["Prompt"],
         "tasks": ["Task", "TaskError", "load_task", "task_names"],
         "templates": ["Template", "TemplateError"],
-        "training": ["History", "TrainingError", "fit"],
+        "history": ["History", "TrainingError"],
+        "training": ["fit"],
         "tuner": ["PromptTuner"],
     },
 )

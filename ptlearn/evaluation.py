@@ -110,13 +110,13 @@ def evaluate(
     Raises
     ------
     TaskError
-        If the task has no such split.
-    KeyError
-        If the split lacks a column of the template; names those there are.
+        If the task has no such split, or lacks a column of the template; names those
+        there are.
     EncodingError
         If a row is too long or an answer has no tokens.
     """
-    rows = scoring.as_rows(getattr(task, split))
+    task.check_columns(prompted.template.fields)
+    rows = scoring.as_rows(task.split(split))
     scores = scoring.score(
         prompted,
         rows,
@@ -164,7 +164,7 @@ def controls(
         of the input, learnt on the training rows), "random-weight LM". Columns:
         ``accuracy``, ``low``, ``high`` (95 % interval), ``n``.
     """
-    answers = [str(row["answer"]) for row in scoring.as_rows(getattr(task, split))]
+    answers = [str(row["answer"]) for row in scoring.as_rows(task.split(split))]
     guesses = text_baselines(task, split)
     prompt = Prompt(random_lm_like(lm, seed=seed), template)
     report = evaluate(prompt, task, split=split, progress=progress)
@@ -194,7 +194,7 @@ def text_baselines(task: Task, split: str = "test") -> pd.DataFrame:
     from sklearn.naive_bayes import MultinomialNB
     from sklearn.pipeline import make_pipeline
 
-    train, test = (scoring.as_rows(getattr(task, s)) for s in ("train", split))
+    train, test = (scoring.as_rows(task.split(s)) for s in ("train", split))
     # Pieces of words as well, or a name that was never seen would tell it nothing.
     words = CountVectorizer(analyzer="char_wb", ngram_range=(2, 4))
     models = {
@@ -223,6 +223,6 @@ def easy_rows(task: Task, split: str = "test") -> pd.Series:
         In the order of the split. Gains on hard rows cannot come from the answers'
         distribution or the look of the input alone (Zhong et al. 2021, section 5).
     """
-    answers = [str(row["answer"]) for row in scoring.as_rows(getattr(task, split))]
+    answers = [str(row["answer"]) for row in scoring.as_rows(task.split(split))]
     guesses = text_baselines(task, split)
     return guesses.eq(pd.Series(answers), axis=0).any(axis=1).rename("easy")

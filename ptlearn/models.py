@@ -3,6 +3,7 @@
 import copy
 import difflib
 import hashlib
+import os
 from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -306,7 +307,10 @@ def _why_not(name: str, error: Exception) -> str:
 
 def _device(device: str) -> torch.device:
     if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if not torch.cuda.is_available():
+            return torch.device("cpu")
+        # `accelerate launch` starts a process for each GPU and numbers them so.
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
     try:
         place = torch.device(device)
         torch.empty(0, device=place)

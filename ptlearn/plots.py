@@ -31,7 +31,7 @@ from .figure_style import (
     use_style,
 )
 from .geometry import token_geometry
-from .training import History
+from .history import History
 
 __all__ = [
     "fold_before_after",

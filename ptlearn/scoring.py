@@ -6,6 +6,7 @@ Everything here takes a ``prompted``: an object with ``lm``, ``template``, ``pla
 
 import heapq
 import math
+import warnings
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -146,6 +147,8 @@ def score(
     """
     rows, plan = as_rows(rows), prompted.plan
     candidates = {plan.tokens.answer_ids(answer): answer for answer in answers}
+    if prompted.lm.kind == "causal":
+        _warn_of_beginnings(candidates)
     gold = [
         plan.tokens.answer_ids(str(row["answer"])) if row.get("answer") else ()
         for row in rows
@@ -171,6 +174,19 @@ def score(
     columns = zip(*results, strict=True) if results else ([], [], [], [])
     best, best_log_prob, gold_log_prob, hit = map(list, columns)
     return Scores([candidates[ids] for ids in best], best_log_prob, gold_log_prob, hit)
+
+
+def _warn_of_beginnings(candidates: dict[Ids, str]) -> None:
+    """An answer that begins another is never less probable than it."""
+    for ids, answer in candidates.items():
+        for n in range(1, len(ids)):
+            if ids[:n] in candidates:
+                warnings.warn(
+                    f"the answer {candidates[ids[:n]]!r} is the beginning of "
+                    f"{answer!r}, and so always at least as probable: predictions "
+                    "never choose the longer one. Rename one of them",
+                    stacklevel=4,
+                )
 
 
 class _Walk:

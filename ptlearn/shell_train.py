@@ -17,12 +17,13 @@ import pandas as pd
 from .checkpoints import NAME as CHECKPOINT_NAME
 from .evaluation import Report, controls, evaluate
 from .files import sha256, write_atomically
+from .history import FitConfig, History, TrainingError
 from .models import LanguageModel, load_lm
 from .prompt import Prompt
 from .shell import UNFINISHED, Interrupted, ShellError, errors_for_people
 from .tasks import Task
 from .templates import Answer, Field, Template, Text, VirtualWords, render
-from .training import FitConfig, History, TrainingError, fit
+from .training import fit
 from .tuner import PromptTuner
 
 HELD_OUT = 0.2

@@ -20,6 +20,9 @@ ANSWERS = ["Japan", "Papua New Guinea", "Papua New", "New Guinea", "Brazil", "Ni
 ANSWERS += ["Guinea", "New Japan", "Papua Brazil", "Brazil New Guinea"]
 
 
+pytestmark = pytest.mark.filterwarnings("ignore:the answer")
+
+
 def brute_force(prompted, rows, answers):
     """Every answer of every row by a forward pass of its own."""
     table = [
@@ -149,3 +152,11 @@ def test_a_missing_column_names_those_there_are(task):
     prompt = pt.Prompt(pt.load_lm("tiny"), "{review} {answer}")
     with pytest.raises((KeyError, pt.TaskError), match="review.*text"):
         pt.evaluate(prompt, task)
+
+
+def test_an_answer_that_begins_another_is_warned_of():
+    prompt = pt.Prompt(pt.load_lm("tiny"), "{subject} is in {answer}")
+    with pytest.warns(
+        UserWarning, match="'Papua New' is the beginning of 'Papua New G"
+    ):
+        prompt.predict(ROWS, ["Papua New", "Papua New Guinea"])

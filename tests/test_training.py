@@ -13,9 +13,10 @@ import pytest
 import torch
 
 import ptlearn as pt
-from ptlearn import training
+from ptlearn import training_run
 from ptlearn.checkpoints import CheckpointError
-from ptlearn.training import FitConfig, TrainingError, batch_order
+from ptlearn.history import FitConfig, TrainingError
+from ptlearn.training_run import batch_order
 
 PROGRAM = Path(__file__).parent / "programs" / "fit_run.py"
 ROWS = [
@@ -92,7 +93,7 @@ def test_ends_with_the_earliest_of_the_best_dev_scores(lm, task, monkeypatch):
         tables.append(tuner.prompt_table().detach().clone())
         return type("R", (), {"p_at_1": next(scores)})
 
-    monkeypatch.setattr(training, "evaluate", scored)
+    monkeypatch.setattr(training_run, "evaluate", scored)
     tuner = pt.PromptTuner(lm, PAPER)
     history = fit(tuner, task)
     assert (history.best_step, round(history.best_score, 6)) == (8, 0.9)
@@ -102,7 +103,7 @@ def test_ends_with_the_earliest_of_the_best_dev_scores(lm, task, monkeypatch):
 
 def test_patience_counts_evaluations_without_a_better_score(lm, task, monkeypatch):
     monkeypatch.setattr(
-        training, "evaluate", lambda *_, **__: type("R", (), {"p_at_1": 0.5})
+        training_run, "evaluate", lambda *_, **__: type("R", (), {"p_at_1": 0.5})
     )
     history = fit(pt.PromptTuner(lm, PAPER), task, steps=100, patience=2)
     assert history.stopped == "patience" and len(history.records) == 8
@@ -116,14 +117,14 @@ def test_without_a_dev_split_the_last_step_counts(lm):
 
 
 def test_stop_button_keeps_the_best_and_returns_the_history(lm, task, monkeypatch):
-    original = training._Run._train_on
+    original = training_run.TrainingRun._train_on
 
     def stop_at_nine(run, batch):
         if run.step == 9:
             raise KeyboardInterrupt
         return original(run, batch)
 
-    monkeypatch.setattr(training._Run, "_train_on", stop_at_nine)
+    monkeypatch.setattr(training_run.TrainingRun, "_train_on", stop_at_nine)
     tuner = pt.PromptTuner(lm, PAPER)
     history = fit(tuner, task)
     assert history.stopped == "interrupted" and len(history.records) == 9
@@ -273,8 +274,8 @@ def test_contexts_are_kept_only_where_that_saves_time(lm):
     tokens = pt.PromptTuner(lm, "{subject} [V:2] {answer}").plan.tokens
     short = [tokens.encode(row) for row in ROWS]
     long = [tokens.encode(row | {"subject": "a long review " * 20}) for row in ROWS]
-    assert not training.pays_to_keep(short, visits=1)
-    assert not training.pays_to_keep(short, visits=3)
-    assert not training.pays_to_keep(long, visits=1)
-    assert training.pays_to_keep(long, visits=3)
-    assert training.pays_to_keep(short, visits=100)
+    assert not training_run.pays_to_keep(short, visits=1)
+    assert not training_run.pays_to_keep(short, visits=3)
+    assert not training_run.pays_to_keep(long, visits=1)
+    assert training_run.pays_to_keep(long, visits=3)
+    assert training_run.pays_to_keep(short, visits=100)
