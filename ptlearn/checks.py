@@ -270,3 +270,34 @@ def ex05_2(where_virtual):
     expect("[3, -1, 1, -2]", where_virtual([3, -1, 1, -2]), [(1, 0), (3, 1)])
     expect("no virtual tokens", where_virtual([5, 7]), [])
     expect("[-2, 4, -1]", where_virtual([-2, 4, -1]), [(0, 1), (2, 0)])
+
+
+# --- lesson 06: fold and use ----------------------------------------------------
+
+
+@exercise
+def ex06_1(size, lm):
+    expect("bytes", size, 20 * lm.token_dim * 4)
+
+
+@exercise
+def ex06_2(goes_to_peft):
+    from .templates import Template
+
+    expect("prefix", goes_to_peft(Template("[V:4] {text} {answer}")), True)
+    expect("mixed", goes_to_peft(Template("[V:2] {text} [V:2] {answer}")), False)
+    expect("words", goes_to_peft(Template('[V:"City"] {text} {answer}')), True)
+    expect("no virtual tokens", goes_to_peft(Template("{text} {answer}")), False)
+
+
+@exercise
+def ex06_3(fold):
+    from torch import ones
+
+    from .encoders import EncoderConfig, make_encoder
+
+    encoder = make_encoder(EncoderConfig("mlp", dropout=0.5), ones(3, 4)).eval()
+    want = encoder()
+    expect("the table", fold(encoder.train()), want)
+    expect("encoder.training afterwards", encoder.training, True)
+    expect("the table needs a gradient", fold(encoder).requires_grad, False)
