@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 import ptlearn
+from ptlearn import study_cli
 
 app = typer.Typer(
     help="P-Tuning, taught by running it: the lessons and their tools.",
@@ -190,3 +191,6 @@ def predict(
         prompt, data, out, model=model, device=device, batch_size=batch_size
     )
     print(f"{count} rows with their answers are in {out}.")
+
+
+study_cli.register(app)
