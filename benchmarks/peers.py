@@ -76,7 +76,7 @@ class Ours:
     def __init__(self, lm: pt.LanguageModel, case: Case, *, fast: bool = True):
         self.tuner = pt.PromptTuner(lm, case.template, encoder=case.encoder)
         self.tuner.plan = Plan(lm, self.tuner.template, fast=fast)
-        self.optimizer = torch.optim.AdamW(self.tuner.parameters(), lr=1e-3)
+        self.optimizer = torch.optim.AdamW(self.tuner.parameters(), lr=1e-3, fused=True)
         self.store = ContextStore()
 
     def forget(self) -> None:
@@ -120,7 +120,7 @@ class Peft:
         )
         self.model = get_peft_model(lm.model, config)
         self.trained = [p for p in self.model.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(self.trained, lr=1e-3)
+        self.optimizer = torch.optim.AdamW(self.trained, lr=1e-3, fused=True)
 
     def _batch(self, rows: list[dict]) -> dict:
         tokenizer = self.lm.tokenizer

@@ -79,7 +79,11 @@ class TrainingRun:
         tuner.train()
         self.accelerator = Accelerator(cpu=tuner.lm.device.type == "cpu")
         self.optimizer = torch.optim.AdamW(
-            tuner.parameters(), lr=config.lr, weight_decay=config.weight_decay
+            tuner.parameters(),
+            lr=config.lr,
+            weight_decay=config.weight_decay,
+            # One pass over millions of encoder weights instead of a dozen.
+            fused=tuner.lm.device.type in ("cpu", "cuda"),
         )
         self.model, self.prepared = self.accelerator.prepare(tuner, self.optimizer)
         self.best = self._snapshot()
