@@ -44,6 +44,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "prompt",
         "scoring",
         "studies",
+        "study_figures",
         "study_plans",
         "study_rows",
         "study_statistics",

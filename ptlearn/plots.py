@@ -32,8 +32,10 @@ from .figure_style import (
 )
 from .geometry import token_geometry
 from .history import History
+from .study_figures import convergence, what_helped
 
 __all__ = [
+    "convergence",
     "fold_before_after",
     "lr_heatmap",
     "seeds_strip",
@@ -41,6 +43,7 @@ __all__ = [
     "token_geometry",
     "training_curves",
     "use_style",
+    "what_helped",
     "wording_bars",
 ]
 

@@ -68,7 +68,7 @@ def summary(frame: pd.DataFrame, column: str = "score") -> pd.DataFrame:
 
 
 def paired(
-    frame: pd.DataFrame, baseline: str, *, hits: str = "test_hits"
+    frame: pd.DataFrame, baseline: str, *, hits: str | None = None
 ) -> pd.DataFrame:
     """How much better each arm is than ``baseline``, on the same seeds and test rows.
 
@@ -77,8 +77,8 @@ def paired(
     baseline : str
         Name of an arm. One that has a single run, such as a wording, is compared with
         every seed of the others.
-    hits : "test_hits" or "test_correct"
-        Strict P@1, or the choice among the task's answers.
+    hits : "test_hits", "test_correct" or None
+        Strict P@1, or the choice among the task's answers; None: the study's own.
 
     Returns
     -------
@@ -94,6 +94,7 @@ def paired(
     ValueError
         If the two were scored on unlike numbers of rows.
     """
+    hits = hits or _own_hits(frame)
     runs = {arm: _hits_by_seed(group, hits) for arm, group in _by_arm(frame)}
     if baseline not in runs:
         raise KeyError(f"no arm {baseline!r} has run; there are: {', '.join(runs)}")
@@ -115,7 +116,7 @@ def paired(
     return pd.DataFrame.from_dict(lines, orient="index")
 
 
-def easy_and_hard(frame: pd.DataFrame, *, hits: str = "test_hits") -> pd.DataFrame:
+def easy_and_hard(frame: pd.DataFrame, *, hits: str | None = None) -> pd.DataFrame:
     """The score of each final run on easy and on hard test rows.
 
     Easy: a majority vote or naive Bayes on the whole training split gets it right, so
@@ -126,7 +127,7 @@ def easy_and_hard(frame: pd.DataFrame, *, hits: str = "test_hits") -> pd.DataFra
     DataFrame
         Columns ``arm``, ``seed``, ``easy``, ``hard`` (scores), ``n_easy``, ``n_hard``.
     """
-    lines = []
+    lines, hits = [], hits or _own_hits(frame)
     for arm, runs in _by_arm(frame):
         for _, run in runs[runs["error"] == ""].iterrows():
             easy, right = _easy(run), _vector(run[hits])
@@ -139,7 +140,7 @@ def easy_and_hard(frame: pd.DataFrame, *, hits: str = "test_hits") -> pd.DataFra
 
 
 def recovered_gain(
-    frame: pd.DataFrame, baseline: str, *, hits: str = "test_hits"
+    frame: pd.DataFrame, baseline: str, *, hits: str | None = None
 ) -> pd.DataFrame:
     """How much of each arm's gain over ``baseline`` is left on hard facts alone.
 
@@ -150,6 +151,7 @@ def recovered_gain(
         hard rows), ``low`` and ``high`` of that over seeds, ``share`` (hard_gain /
         gain; NaN without a gain).
     """
+    hits = hits or _own_hits(frame)
     overall = paired(frame, baseline, hits=hits)["difference"]
     only_hard = frame.copy()
     only_hard[hits] = [
@@ -194,6 +196,14 @@ def steps_to(frame: pd.DataFrame, dev_score: float) -> pd.DataFrame:
 def _by_arm(frame: pd.DataFrame):
     final = frame[frame["final"]]
     return final.groupby("arm", sort=False)
+
+
+def _own_hits(frame: pd.DataFrame) -> str:
+    """The hits that the study's metric counts; raises ValueError if it has two."""
+    metrics = set(frame["metric"])
+    if len(metrics) != 1:
+        raise ValueError(f"these runs have the metrics {sorted(metrics)}: give hits=")
+    return "test_correct" if metrics == {"accuracy"} else "test_hits"
 
 
 def _hits_by_seed(runs: pd.DataFrame, hits: str) -> dict[int, np.ndarray]:

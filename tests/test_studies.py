@@ -385,6 +385,7 @@ def frame_of(**scores):
             "at_edge": False,
             "score": bits.count("1") / len(bits),
             "test_hits": bits,
+            "metric": "p_at_1",
             "task": "official_language",
             "test_task": "",
             "dev_curve": [[10, 0.1 * seed], [20, 0.2 * seed]],
@@ -444,6 +445,15 @@ def test_unlike_rows_and_unknown_arms_are_refused():
         study_statistics.paired(frame, "b")
     with pytest.raises(KeyError, match="no arm 'c' has run; there are: a, b"):
         study_statistics.paired(frame, "c")
+
+
+def test_the_metric_of_the_study_says_which_hits_count():
+    frame = frame_of(a=["1100"], b=["1000"]).assign(test_correct=["1111", "1000"])
+    assert study_statistics.paired(frame, "b").loc["a", "difference"] == 0.25
+    frame = frame.assign(metric="accuracy")
+    assert study_statistics.paired(frame, "b").loc["a", "difference"] == 0.75
+    with pytest.raises(ValueError, match="give hits="):
+        study_statistics.paired(frame.assign(metric=["accuracy", "p_at_1"]), "b")
 
 
 def test_easy_and_hard_rows_are_told_apart_by_what_a_guess_gets_right():
