@@ -4,25 +4,22 @@ A job says everything that decides its row; a row says everything needed to repe
 Jobs are plain data, so that any executor can carry them to another process or machine.
 """
 
-import ast
 import copy
 import hashlib
-import importlib.metadata
 import json
 import platform
 import random
 import time
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
-from pathlib import Path
 
 import torch
 
-from . import __version__
 from .evaluation import Report, evaluate, text_baselines
 from .history import History, TrainingError
 from .models import LanguageModel, load_lm, random_lm_like
 from .prompt import Prompt
+from .provenance import code_version, versions
 from .tasks import Task, load_task
 from .templates import Template
 from .training import fit
@@ -150,9 +147,17 @@ def run_job(job: Job, threads: int = 1) -> dict:
 
 
 def measured_seconds(job: Job, threads: int = 1) -> float:
-    """How long a job would take here, from its first four steps, in seconds."""
+    """How long a job takes here, from its first four steps or 32 rows, in seconds.
+
+    The time to load the model is left out: a worker does that once.
+    """
+    if job.control not in ("majority", "naive Bayes"):
+        prepared_lm(job.model)
+    task = prepared_task(job)
     if not job.is_trained:
-        return run_job(replace(job, test_rows=16, dev_rows=16), threads)["seconds"] * 10
+        few = replace(job, test_rows=16, dev_rows=16)
+        rows = len(task.dev) + len(task.test)
+        return run_job(few, threads)["seconds"] * rows / 32
     few = replace(job, steps=4, evaluate_every=4, lr=job.lr or 1e-3)
     row = run_job(few, threads)
     at = row["seconds_at"]
@@ -282,47 +287,6 @@ def prepared_lm(model: str, control: str = "", seed: int = 0) -> LanguageModel:
     weight.data.copy_(drawn)
     name = f"{lm.name}, random embeddings"
     return LanguageModel(changed, lm.tokenizer, lm.kind, name)
-
-
-@cache
-def code_version() -> str:
-    """Hash of this module's text and of every module of the package that it imports."""
-    digest = hashlib.sha256()
-    for name in sorted(imported_modules("jobs")):
-        text = _module_file(name).read_bytes().replace(b"\r\n", b"\n")
-        digest.update(name.encode() + b"\n" + text)
-    return digest.hexdigest()[:16]
-
-
-def imported_modules(name: str, found: set[str] | None = None) -> set[str]:
-    """Names of a module and of all modules of this package that it leads to."""
-    found = set() if found is None else found
-    found.add(name)
-    for node in ast.walk(ast.parse(_module_file(name).read_text(encoding="utf-8"))):
-        if not isinstance(node, ast.ImportFrom):
-            continue
-        place = ("ptlearn." if node.level else "") + (node.module or "")
-        if place.split(".")[0] == "ptlearn":
-            names = (
-                [place.split(".")[1]] if node.module else [n.name for n in node.names]
-            )
-            for other in names:
-                if other not in found and _module_file(other).exists():
-                    imported_modules(other, found)
-    return found
-
-
-def _module_file(name: str) -> Path:
-    return Path(__file__).parent / f"{name}.py"
-
-
-def versions() -> dict[str, str]:
-    """The versions of what a row's numbers rest on."""
-    found = {
-        name: importlib.metadata.version(name)
-        for name in ("torch", "transformers", "tokenizers", "accelerate")
-    }
-    return {"python": platform.python_version(), "ptlearn": __version__} | found
 
 
 def device(job: Job) -> str:

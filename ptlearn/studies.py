@@ -238,7 +238,9 @@ def _finished(study, rows: dict, pool: Executor, threads) -> Iterator[tuple[Arm,
                     waiting.add(job.key)
             if not pending:
                 return
-            for future in wait(pending, return_when=FIRST_COMPLETED).done:
+            done = wait(pending, return_when=FIRST_COMPLETED).done
+            # Whole rows first, or an error beside them would lose them.
+            for future in sorted(done, key=lambda f: f.exception() is not None):
                 arm, job = pending.pop(future)
                 rows[job.key] = future.result()
                 yield arm, rows[job.key]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .jobs import Job, code_version, run_job
+from .jobs import Job, run_job
+from .provenance import code_version
 from .study_rows import StudyError, read_folder, stored_folder
 
 LOSS_TOLERANCE = 1e-3

@@ -21,7 +21,15 @@ from small_study import BASE, STUDY, made_up
 from typer.testing import CliRunner
 
 import ptlearn as pt
-from ptlearn import jobs, studies, study_cli, study_plans, study_statistics, verify
+from ptlearn import (
+    jobs,
+    provenance,
+    studies,
+    study_cli,
+    study_plans,
+    study_statistics,
+    verify,
+)
 from ptlearn.jobs import Job, JobError, run_job
 from ptlearn.studies import Arm, Study, run_study
 from ptlearn.study_rows import StudyError, read_folder, read_rows
@@ -202,7 +210,7 @@ def test_a_row_holds_what_it_takes_to_repeat_it(true_folder):
     assert len(rows) == STUDY.size() == 6
     for row in rows.values():
         assert Job.from_row(row).key == row["key"]
-        assert row["code"] == jobs.code_version() and row["threads"] == 1
+        assert row["code"] == provenance.code_version() and row["threads"] == 1
         assert row["versions"]["torch"] == torch.__version__
         assert row["device"].startswith("cpu") and row["seconds"] > 0
         assert len(row["test_hits"]) == len(row["test_correct"]) == 8
@@ -365,7 +373,7 @@ def test_the_code_version_covers_every_module_that_a_job_imports():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     imported = {name.split(".")[1] for name in found.stdout.split()}
-    modules = jobs.imported_modules("jobs")
+    modules = provenance.imported_modules("jobs")
     assert imported and imported <= modules
     assert not {"plots", "studies", "cli", "checks"} & modules, "these decide nothing"
 
