@@ -161,11 +161,10 @@ def score(
         table = prompted.prompt_table()
         lead = plan.lead(table)
         bar = {"desc": "scoring", "unit": "batch", "delay": SHOW_PROGRESS_AFTER}
+        # Not passed otherwise, or the environment's TQDM_DISABLE would not count.
+        hidden = {} if progress else {"disable": True}
         for batch in tqdm(
-            batches_by_length(lengths, batch_size),
-            **bar,
-            leave=False,
-            disable=None if progress else True,
+            batches_by_length(lengths, batch_size), **bar, **hidden, leave=False
         ):
             chosen = [rows[i] for i in batch], [gold[i] for i in batch]
             found = read(plan, table, *chosen, candidates, lead, store)

@@ -1,5 +1,7 @@
 """Predictions against brute force, reports and controls."""
 
+from io import StringIO
+
 import pandas as pd
 import pytest
 import torch
@@ -140,6 +142,18 @@ def test_easy_rows_are_those_that_need_no_language_model(task):
     assert pt.easy_rows(task).tolist() == [True, True, True]
     hard = task.with_rows(test=[{"text": "good good", "answer": "negative"}])
     assert pt.easy_rows(hard).tolist() == [False]
+
+
+def test_the_environment_can_hide_progress_bars(task, monkeypatch):
+    """Kernels that store their outputs set TQDM_DISABLE, as these tests do."""
+    terminal = StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setattr(scoring, "SHOW_PROGRESS_AFTER", 0)
+    tuner = pt.PromptTuner(causal_lm("gpt2"), "[V] {text} {answer}")
+    pt.evaluate(tuner, task, progress=True)
+    pt.fit(tuner, task, steps=1, progress=True)
+    assert terminal.getvalue() == ""
 
 
 def test_a_split_that_was_not_given_says_so(task):
