@@ -133,9 +133,10 @@ def read_task(settings: TrainSettings, template: Template) -> tuple[Task, str]:
     if len(task.answers) < 2:
         raise ShellError(f"all rows have the answer {task.answers[0]!r}")
     if settings.dev_data is not None:
+        count, choosing = len(task.dev), min(len(task.dev), MAX_CHOOSING)
         return task, (
-            f"{len(task.dev)} rows of {settings.dev_data.name} choose the best step "
-            "and give the final score, which is a little too good for that."
+            f"{choosing} rows of {settings.dev_data.name} choose the best step and all "
+            f"{count} give the final score, which is a little too good for that."
         )
     return _hold_out(task)
 

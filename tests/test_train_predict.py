@@ -102,7 +102,7 @@ def test_dev_data_give_the_score_and_it_is_said(data, tmp_path):
     dev = write_csv(tmp_path / "dev.csv", ROWS[:8])
     said = run(*train(data, tmp_path / "p", "--dev-data", dev))
     assert "60 rows to learn" in said
-    assert "8 rows of dev.csv choose the best step and give the final score" in said
+    assert "8 rows of dev.csv choose the best step and all 8 give the" in said
     assert "On 8 dev rows" in said
 
 
