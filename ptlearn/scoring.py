@@ -23,6 +23,8 @@ Ids = tuple[int, ...]
 
 SHOW_PROGRESS_AFTER = 2.0
 """Seconds of work before a progress bar appears."""
+READ_AT_ONCE = 4096
+"""Tokens of kept context that are read on from in one batch: some 190 MB of copies."""
 
 
 @dataclass
@@ -260,16 +262,18 @@ def _score_causal(plan, table, rows, gold, candidates, lead, store) -> list[tupl
 
 
 def _read_on(plan, table, prompts, past, asked) -> Tensor:
-    """Logits after the beginnings of answers, in batches no larger than the rows'."""
+    """Logits after the beginnings of answers, in batches of bounded size."""
+    longest = max(map(len, prompts))
+    size = max(1, READ_AT_ONCE // longest)
     parts = []
-    for start in range(0, len(asked), len(prompts)):
-        rows, paths = zip(*asked[start : start + len(prompts)], strict=True)
+    for start in range(0, len(asked), size):
+        rows, paths = zip(*asked[start : start + size], strict=True)
         if past is None:  # no cache to go on from: read it all again
             whole = [prompts[row] + path for row, path in zip(rows, paths, strict=True)]
-            parts.append(plan.read(table, whole)[0])
+            parts.append(plan.read(table, whole, keep=False)[0])
         else:
             taken = past.take(torch.tensor(rows, device=past.mask.device))
-            parts.append(plan.read(table, paths, taken)[0])
+            parts.append(plan.read(table, paths, taken, keep=False)[0])
     return torch.cat(parts) if parts else torch.empty(0)
 
 
