@@ -13,7 +13,8 @@ from peft import PromptEncoderConfig, get_peft_model
 
 import ptlearn as pt
 from ptlearn.batching import pad
-from ptlearn.plan import ContextStore, Plan
+from ptlearn.past import ContextStore
+from ptlearn.plan import Plan
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "interop",
         "jobs",
         "models",
+        "past",
         "plan",
         "plots",
         "prompt",

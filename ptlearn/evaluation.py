@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 
 from . import scoring
 from .models import LanguageModel, random_lm_like
-from .plan import ContextStore
+from .past import ContextStore
 from .prompt import Prompt
 from .tasks import Task
 from .templates import Template

@@ -16,7 +16,7 @@ from .batching import Example
 from .checkpoints import Checkpoint, Checkpoints
 from .evaluation import evaluate
 from .history import FitConfig, History, TrainingError
-from .plan import ContextStore
+from .past import ContextStore
 
 READING_ALONE_COSTS = 32
 """Reading one context alone costs about as much as this many tokens in a batch."""

@@ -9,7 +9,8 @@ from .batching import Example
 from .encoders import EncoderConfig, make_encoder
 from .initializers import initial_table, word_vectors
 from .models import LanguageModel
-from .plan import ContextStore, Plan
+from .past import ContextStore
+from .plan import Plan
 from .prompt import Prompt, PromptError
 from .tasks import Task
 from .templates import Template

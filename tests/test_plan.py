@@ -6,7 +6,8 @@ from small_models import CAUSAL, MASKED, causal_lm, masked_lm
 
 import ptlearn as pt
 from ptlearn import attention
-from ptlearn.plan import ContextStore, Plan
+from ptlearn.past import ContextStore
+from ptlearn.plan import Plan
 from ptlearn.tuner import PromptTuner
 
 ROWS = [

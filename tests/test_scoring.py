@@ -10,6 +10,7 @@ from small_models import causal_lm, masked_lm
 import ptlearn as pt
 from ptlearn import scoring
 from ptlearn.plan import Plan
+from ptlearn.walk import Walk
 
 ROWS = [
     {"subject": "Osaka", "answer": "Japan"},
@@ -64,7 +65,7 @@ def test_predict_is_the_best_of_all_answers(name, template, fast):
 
 def test_walk_finds_an_answer_behind_an_unlikely_beginning():
     children = {(): [1, 2], (2,): [3]}
-    walk = scoring._Walk(children, {(1,), (2, 3)}, gold=())
+    walk = Walk(children, {(1,), (2, 3)}, gold=())
     walk.learn((), torch.tensor([0.0, 0.4, 0.6, 0.0]).log())
     assert walk.best == (1,)
     assert walk.next_paths() == [(2,)], "0.6 may still beat 0.4"
@@ -73,7 +74,7 @@ def test_walk_finds_an_answer_behind_an_unlikely_beginning():
 
 
 def test_walk_never_enters_a_branch_that_cannot_win():
-    walk = scoring._Walk({(): [1, 2], (2,): [3]}, {(1,), (2, 3)}, gold=())
+    walk = Walk({(): [1, 2], (2,): [3]}, {(1,), (2, 3)}, gold=())
     walk.learn((), torch.tensor([0.0, 0.7, 0.3, 0.0]).log())
     assert walk.next_paths() == []
 
