@@ -156,7 +156,7 @@ def ex01_2(is_hit):
 
     log_probs = tensor([[0.1, 0.7, 0.2], [0.5, 0.2, 0.3]]).log()
     for answer, want in (([1, 0], True), ([1, 2], False), ([0, 0], False)):
-        expect(f"is_hit(log_probs, {answer})", bool(is_hit(log_probs, answer)), want)
+        expect(f"is_hit(log_probs, {answer})", is_hit(log_probs, answer), want)
 
 
 @exercise

@@ -5,6 +5,7 @@ Everything here takes a ``prompted``: an object with ``lm``, ``template``, ``pla
 """
 
 import math
+import os
 import warnings
 from collections import defaultdict
 from collections.abc import Sequence
@@ -119,6 +120,16 @@ def batches_by_length(lengths: Sequence[int], batch_size: int) -> list[list[int]
     return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
 
 
+def no_bar(progress: bool) -> bool | None:
+    """What tqdm calls ``disable``: True, or None for "only where somebody looks".
+
+    tqdm itself heeds TQDM_DISABLE on a terminal but not in a notebook, and a notebook
+    that is run to be stored would keep the bars for ever.
+    """
+    silenced = os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
+    return True if silenced or not progress else None
+
+
 def score(
     prompted,
     rows,
@@ -161,10 +172,11 @@ def score(
         table = prompted.prompt_table()
         lead = plan.lead(table)
         bar = {"desc": "scoring", "unit": "batch", "delay": SHOW_PROGRESS_AFTER}
-        # Not passed otherwise, or the environment's TQDM_DISABLE would not count.
-        hidden = {} if progress else {"disable": True}
         for batch in tqdm(
-            batches_by_length(lengths, batch_size), **bar, **hidden, leave=False
+            batches_by_length(lengths, batch_size),
+            **bar,
+            leave=False,
+            disable=no_bar(progress),
         ):
             chosen = [rows[i] for i in batch], [gold[i] for i in batch]
             found = read(plan, table, *chosen, candidates, lead, store)

@@ -113,9 +113,12 @@ class TrainingRun:
         order = batch_order(lengths, self.config.batch_size, self.config.seed)
         started = time.perf_counter() - self._seconds_so_far()
         show = progress and self.accelerator.is_main_process
-        # Not passed otherwise, or the environment's TQDM_DISABLE would not count.
-        hidden = {} if show else {"disable": True}
-        with tqdm(total=steps, initial=self.step, desc="training", **hidden) as bar:
+        with tqdm(
+            total=steps,
+            initial=self.step,
+            desc="training",
+            disable=scoring.no_bar(show),
+        ) as bar:
             if self.step == 0:
                 self._evaluate()
             for batch in islice(order, self.step, steps):

@@ -1,14 +1,13 @@
 """Predictions against brute force, reports and controls."""
 
-from io import StringIO
-
 import pandas as pd
 import pytest
 import torch
 from small_models import causal_lm, masked_lm
+from tqdm.auto import tqdm
 
 import ptlearn as pt
-from ptlearn import scoring
+from ptlearn import scoring, training_run
 from ptlearn.plan import Plan
 from ptlearn.walk import Walk
 
@@ -146,15 +145,22 @@ def test_easy_rows_are_those_that_need_no_language_model(task):
 
 
 def test_the_environment_can_hide_progress_bars(task, monkeypatch):
-    """Kernels that store their outputs set TQDM_DISABLE, as these tests do."""
-    terminal = StringIO()
-    terminal.isatty = lambda: True
-    monkeypatch.setattr("sys.stderr", terminal)
-    monkeypatch.setattr(scoring, "SHOW_PROGRESS_AFTER", 0)
+    """In a notebook as well, where tqdm does not look at the variable by itself."""
+    asked = []
+
+    def recorded(*args, disable, **options):
+        asked.append(disable)
+        return tqdm(*args, **options, disable=True)
+
+    for module in (scoring, training_run):
+        monkeypatch.setattr(module, "tqdm", recorded)
     tuner = pt.PromptTuner(causal_lm("gpt2"), "[V] {text} {answer}")
-    pt.evaluate(tuner, task, progress=True)
-    pt.fit(tuner, task, steps=1, progress=True)
-    assert terminal.getvalue() == ""
+    for silenced, wanted in (("1", True), ("0", None)):
+        monkeypatch.setenv("TQDM_DISABLE", silenced)
+        pt.evaluate(tuner, task, progress=True)
+        pt.fit(tuner, task, steps=1, progress=True)
+        assert len(asked) >= 2 and set(asked) == {wanted}
+        asked.clear()
 
 
 def test_a_split_that_was_not_given_says_so(task):
