@@ -170,6 +170,14 @@ def no_addresses(notebook, path):
     ]
 
 
+def no_progress_bars(notebook, path):
+    return [
+        f"cell {cell.id}: a progress bar is stored: {hit}"
+        for cell in code_cells(notebook)
+        for hit in re.findall(r"\d+%\|\S*", printed(cell))
+    ]
+
+
 def checked_outputs(notebook, path):
     marked = [cell for cell in code_cells(notebook) if MARK in cell.source]
     faults = [
@@ -332,7 +340,8 @@ def solve(notebook) -> int:
 RULES = [
     kernelspec, file_name, size, metadata, cell_ids, stamp,
     cell_length, line_length, parameters, no_installs,
-    executed, no_errors, no_absolute_paths, no_addresses, checked_outputs,
+    executed, no_errors, no_absolute_paths, no_addresses, no_progress_bars,
+    checked_outputs,
     alt_of_figures, alt_of_pictures, pictures_exist,
     title, objectives, setup, closing, claims_made, exercises,
 ]  # fmt: skip

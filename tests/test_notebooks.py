@@ -193,6 +193,12 @@ def object_printed(notebook, path):
     cell(notebook, "model").outputs = [new_output("display_data", data)]
 
 
+@breaks("no_progress_bars")
+def bar_stored(notebook, path):
+    data = {"text/plain": "scoring:  30%|###       | 3/10 [00:02<00:04]"}
+    cell(notebook, "sum").outputs.append(new_output("display_data", data))
+
+
 @breaks("checked_outputs")
 def too_few_marked(notebook, path):
     code = cell(notebook, "sum")
