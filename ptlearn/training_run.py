@@ -1,5 +1,6 @@
 """One training run from the inside: its steps, dev scores and checkpoints."""
 
+import hashlib
 import math
 import time
 from collections.abc import Iterator
@@ -94,11 +95,23 @@ class TrainingRun:
                 "template": tuner.template.text,
                 "encoder": repr(tuner.config),
                 "lm": tuner.lm.fingerprint,
-                "rows": len(rows),
+                "start": self._digest(*self.best.values()),
+                "rows": self._digest(self.examples),
             }
             settings = about | {k: v for k, v in vars(config).items()}
             del settings["context_bytes"]  # changes the speed and not one bit
             self.checkpoints = Checkpoints(checkpoint_dir, settings)
+
+    @staticmethod
+    def _digest(*parts) -> str:
+        """What tells two starts, or two data sets, from each other."""
+        digest = hashlib.sha256()
+        for part in parts:
+            whole = (
+                part.cpu().numpy() if isinstance(part, Tensor) else repr(part).encode()
+            )
+            digest.update(whole)
+        return digest.hexdigest()[:16]
 
     def _share_of_peak(self, step: int) -> float:
         """Linear warm-up from the first step on, then linear decay to zero."""

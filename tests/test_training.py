@@ -257,6 +257,18 @@ def test_a_checkpoint_of_other_settings_is_refused_and_names_them(lm, task, tmp_
         )
 
 
+@pytest.mark.parametrize("other", ["start", "rows"])
+def test_a_checkpoint_of_another_start_or_other_rows_is_refused(
+    lm, task, tmp_path, other
+):
+    fit(pt.PromptTuner(lm, PAPER), task, checkpoint_dir=tmp_path)
+    tuner = pt.PromptTuner(lm, PAPER, seed=1 if other == "start" else 0)
+    if other == "rows":
+        task = pt.Task.from_rows(ROWS[::-1], dev=ROWS[:3])
+    with pytest.raises(CheckpointError, match=f"{other}: '"):
+        fit(tuner, task, checkpoint_dir=tmp_path, resume=True)
+
+
 def test_two_processes_give_the_loss_curve_of_one(tmp_path):
     one = finish(run(tmp_path / "one"), tmp_path / "one")
     command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu"]
