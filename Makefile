@@ -70,6 +70,7 @@ clean:  ## remove what was built; .venv and the model stay
 # of several gigabytes. The stamp keeps a second run from asking pip for anything.
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --upgrade pip
 	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
 	$(PIP) -e '.[test]'
 	touch $@

@@ -80,7 +80,8 @@ def _pip_download(source: ModelSource, work: Path) -> None:
         if pip >= Version("24.1"):
             code = _run_with_bar(source, command, environment, log)
         else:  # it cannot report its progress: let it draw its own bar
-            code = subprocess.run(command, env=environment, stderr=log).returncode
+            done = subprocess.run(command, env=environment, stdout=2, stderr=log)
+            code = done.returncode
         log.seek(0)
         if code:
             raise _pip_error(source, log.read())
