@@ -7,7 +7,7 @@ An encoder sees only these vectors and never the input text; that is why its out
 be computed once after training and the encoder thrown away.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -150,8 +150,3 @@ def make_encoder(
         torch.manual_seed(seed)
         # Drawn on the CPU in every case, so that a seed means the same everywhere.
         return PromptEncoder(config, initial_table.cpu()).to(initial_table.device)
-
-
-def with_residual(config: EncoderConfig) -> EncoderConfig:
-    """The same encoder with a skip connection around it."""
-    return replace(config, residual=True)

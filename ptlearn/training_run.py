@@ -90,7 +90,7 @@ class TrainingRun:
         self.best = self._snapshot()
         self.checkpoints = None
         if checkpoint_dir is not None:
-            # Steps may be raised on resuming only by a new run: the schedule has them.
+            # The rate depends on all the steps, so even their number must agree.
             about = {
                 "template": tuner.template.text,
                 "encoder": repr(tuner.config),
