@@ -29,6 +29,10 @@ from .models import LanguageModel
 from .past import ContextStore, Ids, Past, as_past, has_plain_cache, joined_cache
 from .templates import Template
 
+LEAD_COSTS = 64
+"""Reading a shared lead apart, there and back, costs about as much as this many tokens
+of a batch: the weights are gone through once more."""
+
 
 class Plan:
     """Runs a language model over the rows of one template.
@@ -66,20 +70,27 @@ class Plan:
         self._takes_positions = "position_ids" in accepted
         self._takes_logits_to_keep = "logits_to_keep" in accepted
 
-    def lead(self, table: Tensor | None) -> Past | None:
+    def lead(self, table: Tensor | None, num_rows: int | None = None) -> Past | None:
         """Read the shared lead: once a step in training, once a data set otherwise.
 
         Parameters
         ----------
         table : Tensor, shape (num_virtual_tokens, token_dim), or None
+        num_rows : int, optional
+            How many rows will share it. None: so many that it always pays.
 
         Returns
         -------
         Past or None
-            None where the template has no shared lead, or the plan is not fast.
+            None where the template has no shared lead, where the plan is not fast, and
+            where the rows are so few that they are faster with the lead in each.
         """
         if not self.fast or not self.tokens.shared_ids:
             return None
+        if num_rows is not None:
+            saved = (num_rows - 1) * len(self.tokens.shared_ids)
+            if saved < LEAD_COSTS:
+                return None
         return self.read(table, [self.tokens.shared_ids])[1]
 
     def logits(

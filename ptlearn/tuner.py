@@ -121,7 +121,8 @@ class PromptTuner(nn.Module):
         Tensor, shape (len(examples),)
         """
         table = self.prompt_table()
-        logits = self.plan.logits(table, examples, self.plan.lead(table), store)
+        lead = self.plan.lead(table, len(examples))
+        logits = self.plan.logits(table, examples, lead, store)
         return scoring.sum_targets(logits, examples)
 
     def answer_log_probs(self, rows, *, batch_size: int = 16) -> Tensor:

@@ -6,6 +6,7 @@ from small_models import CAUSAL, MASKED, causal_lm, masked_lm
 
 import ptlearn as pt
 from ptlearn import attention
+from ptlearn import plan as plan_module
 from ptlearn.past import ContextStore
 from ptlearn.plan import Plan
 from ptlearn.tuner import PromptTuner
@@ -34,6 +35,12 @@ MASKED_TEMPLATES = {
     "answer first": "{answer} is [V] {subject}",
     "context first": "{text} it was [V:2] {answer} .",
 }
+
+
+@pytest.fixture(autouse=True)
+def lead_is_always_read_apart(monkeypatch):
+    """Or three rows would take the plain forward, and prove nothing."""
+    monkeypatch.setattr(plan_module, "LEAD_COSTS", 0)
 
 
 def gradient(tuner: PromptTuner, plan: Plan, store=None):
@@ -139,6 +146,15 @@ def test_store_spills_over_at_its_bound_with_the_same_bits():
         assert torch.equal(found[0], wanted[0]) and torch.equal(found[1], wanted[1])
     assert 0 < full.bytes <= 3000 < roomy.bytes
     assert full.misses > len(ROWS), "what did not fit was computed again"
+
+
+def test_lead_is_read_apart_only_where_enough_rows_share_it(monkeypatch):
+    monkeypatch.setattr(plan_module, "LEAD_COSTS", 64)
+    tuner = PromptTuner(pt.load_lm("tiny"), "[V:20] {subject} {answer}")
+    table = tuner.prompt_table()
+    assert tuner.plan.lead(table, 4) is None, "60 tokens saved"
+    assert tuner.plan.lead(table, 5).mask.shape == (1, 20), "80 tokens saved"
+    assert tuner.plan.lead(table).mask.shape == (1, 20), "a whole data set shares it"
 
 
 def test_an_empty_field_is_an_empty_context():
