@@ -11,7 +11,7 @@ from .studies import Arm, Study
 from .study_rows import StudyError
 from .tasks import load_task, task_names
 
-LRS = (1e-3, 1e-2, 5e-2)
+LRS = (2e-3, 2e-2, 2e-1)
 CHOICE_TASKS = ("movie_sentiment", "product_sentiment", "topic", "word_in_context")
 # Among the templates of a task, the one whose words the arms start from. Chosen on
 # dev rows; a test holds it to the stored rows.
@@ -25,11 +25,12 @@ WORDS_IN_PLACE = {
     "template": '[V:"City:"] {subject}[V:"\nCountry:"] {answer}',
     "init": "normal",
 }
-CITY = Job("city_country", AROUND, steps=120, evaluate_every=20)
+CITY = Job("city_country", AROUND, steps=60, evaluate_every=15, dev_rows=64)
 REVIEW = Job(
     "movie_sentiment",
     "{text} [V:6] {answer}",
-    steps=80,
+    steps=60,
+    batch_size=8,
     evaluate_every=20,
     metric="accuracy",
     per_answer=32,
@@ -52,13 +53,14 @@ def _named(base: Job, arms: dict[str, dict]) -> tuple[Arm, ...]:
     return tuple(Arm(name, replace(base, **own)) for name, own in arms.items())
 
 
+AT_WORDS = {"best wording's words": WORDS_IN_PLACE}
 START = {
     "normal start": {"init": "normal"},
     "paper's N(0, 1)": {"init": "paper"},
     "vocabulary sample": {"init": "vocabulary"},
     "task words": {"init": "task"},
     "answer words": {"init": "answers"},
-    "best wording's words": WORDS_IN_PLACE,
+    **AT_WORDS,
 }
 ENCODER = {
     "MLP": {"encoder": "mlp"},
@@ -134,7 +136,7 @@ def _few_shot() -> tuple[Arm, ...]:
 
 def study_plans() -> dict[str, Study]:
     """All studies of the course by name; the first four are the first tier."""
-    shared = tuple(replace(arm, lrs=(1e-3,)) for arm in _named(CITY, SHARED_RATE))
+    shared = tuple(replace(arm, lrs=LRS[:1]) for arm in _named(CITY, SHARED_RATE))
     wordings = [arm for task in task_names() for arm in _wordings(task)]
     best = {"normal start": START["normal start"]}
     studies = [
@@ -178,7 +180,7 @@ def study_plans() -> dict[str, Study]:
         Study(
             "mixed",
             "All virtual, mixed or all words; where, and how many virtual tokens?",
-            _named(CITY, best | MIXED | WORDING | PLACES),
+            _named(CITY, best | AT_WORDS | MIXED | WORDING | PLACES),
             LRS,
         ),
         Study(
