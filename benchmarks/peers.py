@@ -74,8 +74,10 @@ def make_rows(lm: pt.LanguageModel, tokens: int, count: int) -> list[dict]:
 class Ours:
     """ptlearn, by its plan or by the plain forward."""
 
-    def __init__(self, lm: pt.LanguageModel, case: Case, *, fast: bool = True):
-        self.tuner = pt.PromptTuner(lm, case.template, encoder=case.encoder)
+    def __init__(
+        self, lm: pt.LanguageModel, case: Case, *, fast: bool = True, seed: int = 0
+    ):
+        self.tuner = pt.PromptTuner(lm, case.template, encoder=case.encoder, seed=seed)
         self.tuner.plan = Plan(lm, self.tuner.template, fast=fast)
         self.optimizer = torch.optim.AdamW(self.tuner.parameters(), lr=1e-3, fused=True)
         self.store = ContextStore()
@@ -84,19 +86,25 @@ class Ours:
         """Make the next visit of every row a first one."""
         self.store = ContextStore()
 
-    def step(self, rows: list[dict]) -> None:
+    def backward(self, rows: list[dict]) -> torch.Tensor:
+        """The gradient of the virtual tokens' start, shape (tokens, token_dim)."""
         examples = [self.tuner.plan.tokens.encode(row) for row in rows]
-        loss = -self.tuner(examples, self.store).mean()
-        loss.backward()
+        (-self.tuner(examples, self.store).mean()).backward()
+        return self.tuner.encoder.embedding.grad
+
+    def step(self, rows: list[dict]) -> None:
+        self.backward(rows)
         self.optimizer.step()
         self.optimizer.zero_grad()
 
     @torch.no_grad()
-    def score(self, rows: list[dict]) -> None:
+    def score(self, rows: list[dict]) -> float:
+        """Mean log-probability of the answers."""
         table = self.tuner.prompt_table()
         lead = self.tuner.plan.lead(table)
         examples = [self.tuner.plan.tokens.encode(row) for row in rows]
-        self.tuner.plan.logits(table, examples, lead, self.store).log_softmax(-1)
+        logits = self.tuner.plan.logits(table, examples, lead, self.store)
+        return float(pt.scoring.sum_targets(logits, examples).mean())
 
     @property
     def num_trainable(self) -> int:
@@ -107,7 +115,7 @@ class Peft:
     """PEFT's P-tuning with its own prompt encoder."""
 
     def __init__(self, lm: pt.LanguageModel, case: Case):
-        self.lm = lm
+        self.tokens = pt.batching.TemplateTokens(lm, pt.Template(case.template))
         kind = {"lstm": "LSTM", "mlp": "MLP"}[case.encoder]
         # PEFT's LSTM width is for each direction, as ptlearn's; its MLP's is not.
         hidden = lm.token_dim // 2 if kind == "LSTM" else lm.token_dim
@@ -124,9 +132,10 @@ class Peft:
         self.optimizer = torch.optim.AdamW(self.trained, lr=1e-3, fused=True)
 
     def _batch(self, rows: list[dict]) -> dict:
-        tokenizer = self.lm.tokenizer
-        prompts = [tokenizer(row["text"])["input_ids"] for row in rows]
-        answers = [tokenizer(" " + row["answer"])["input_ids"] for row in rows]
+        # The very tokens that ptlearn reads, without the virtual ones.
+        read = [self.tokens.encode(row) for row in rows]
+        prompts = [[t for t in e.ids[: e.first_target + 1] if t >= 0] for e in read]
+        answers = [list(example.targets) for example in read]
         whole = [p + a for p, a in zip(prompts, answers, strict=True)]
         ids, mask = pad(whole, "right")
         labels = torch.full_like(ids, -100)
@@ -135,17 +144,30 @@ class Peft:
             labels[row, span] = torch.tensor(answer)
         return {"input_ids": ids, "attention_mask": mask, "labels": labels}
 
-    def step(self, rows: list[dict]) -> None:
+    @property
+    def encoder(self) -> torch.nn.Module:
+        """PEFT's own prompt encoder."""
+        return self.model.prompt_encoder["default"]
+
+    def backward(self, rows: list[dict]) -> torch.Tensor:
+        """As ``Ours.backward``."""
         self.model(**self._batch(rows)).loss.backward()
+        return self.encoder.embedding.weight.grad
+
+    def step(self, rows: list[dict]) -> None:
+        self.backward(rows)
         self.optimizer.step()
         self.optimizer.zero_grad()
 
     @torch.no_grad()
-    def score(self, rows: list[dict]) -> None:
+    def score(self, rows: list[dict]) -> float:
+        """As ``Ours.score``."""
         batch = self._batch(rows)
         labels = batch.pop("labels")
         logits = self.model(**batch).logits[:, -labels.shape[1] - 1 : -1]
-        logits[labels != -100].log_softmax(-1)
+        wanted = labels != -100
+        chosen = logits[wanted].log_softmax(-1).gather(1, labels[wanted][:, None])
+        return float(chosen.sum() / len(rows))
 
     @property
     def num_trainable(self) -> int:
