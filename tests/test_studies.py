@@ -548,6 +548,17 @@ def test_rounding_is_no_fault():
     assert verify.compare(row, row | {"score": row["score"] + 2 / 8}, 0.01)
 
 
+def test_on_another_processor_only_the_first_losses_can_agree():
+    row = made_up(replace(BASE, lr=0.1))
+    first, later = row["first_losses"][:2], row["first_losses"][2:]
+    parted = [loss * 1.1 for loss in later]
+    rounded = [loss * (1 + 1e-6) for loss in first]
+    assert not verify.compare(row, row | {"first_losses": rounded + parted}, 0)
+    assert verify.compare(row, row | {"first_losses": first + parted}, 0)
+    false = [loss * 1.01 for loss in first]
+    assert verify.compare(row, row | {"first_losses": false + later}, 0)
+
+
 def test_a_false_score_does_not_widen_what_is_allowed():
     rows = {}
     for seed in range(5):
