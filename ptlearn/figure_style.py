@@ -69,7 +69,8 @@ def dashes(number: int) -> list:
 def from_zero(ax: Axes) -> None:
     """Heights are read from zero, also when all are zero."""
     top = ax.get_ylim()[1]
-    ax.set_ylim(0, top if top > 0.06 else 0.1)
+    # The margin was a share of the data's own range, which may be next to nothing.
+    ax.set_ylim(0, 1.03 * top if top > 0.06 else 0.1)
 
 
 def score_label(score: str) -> str:

@@ -213,7 +213,8 @@ def seeds_strip(
             seed=0,
             **common,
         )
-    labels = [textwrap.fill(name, 34 if lying else 14) for name in names]
+    room = 34 if lying else max(15, 80 // len(names))
+    labels = [textwrap.fill(name, room) for name in names]
     if lying:
         ax.set_yticks(range(len(names)), labels)
         ax.set(xlabel=score_label(y), ylabel="", title=title, xlim=(0, None))

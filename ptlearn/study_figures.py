@@ -52,7 +52,7 @@ def what_helped(differences: pd.DataFrame, *, title: str = "What helped") -> Fig
     ax.invert_yaxis()
     ax.margins(y=0.08)
     ax.grid(False, axis="y")
-    ax.legend(fontsize="small", loc="lower right")
+    fig.legend(fontsize="small", loc="outside lower center", ncols=2)
     ax.set(xlabel="difference in score from the baseline", title=title)
     return fig
 

@@ -299,7 +299,8 @@ def test_what_helped_has_an_arm_a_line_with_two_intervals():
         {"difference": [0.1, 0.3], "low": [0.05, np.nan], "high": [0.2, np.nan]},
         index=["LSTM", "mixed"],
     ).assign(rows_low=-0.1, rows_high=0.4)
-    (ax,) = axes(drawn(plots.what_helped(table)))
+    fig = drawn(plots.what_helped(table))
+    (ax,) = axes(fig)
     names = [label.get_text() for label in ax.get_yticklabels()]
     assert names == ["mixed", "LSTM"], "best first"
     over_rows, over_seeds = (
@@ -308,7 +309,8 @@ def test_what_helped_has_an_arm_a_line_with_two_intervals():
     )
     assert over_rows == [[-0.1, 0.4]] * 2
     assert [0.05, 0.2] in over_seeds
-    assert [t.get_text() for t in ax.get_legend().get_texts()] == [
+    (legend,) = fig.legends
+    assert [t.get_text() for t in legend.get_texts()] == [
         "95 % interval over test rows",
         "95 % interval over seeds",
     ]
