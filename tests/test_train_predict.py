@@ -184,7 +184,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(data, tmp_path):
 
 # --- stopped and gone on with ---------------------------------------------------
 
-STEPS = 100
+STEPS = 300  # so many that a busy machine still stops it on the way
 
 
 def start(data, out) -> subprocess.Popen:
