@@ -62,7 +62,7 @@ def step_row(lm: pt.LanguageModel, case: Case, repeats: int) -> dict:
 
 def live_tokens(ours: Ours, batch: list[dict]) -> int:
     """Tokens that depend on the prompt table, and so must be run at each step."""
-    tokens = ours.tuner.plan.tokens
+    tokens = ours.tuner.tokens
     shared = len(tokens.shared_ids)
     if tokens.starts_frozen:
         ids = [tokens.encode(row).ids for row in batch]

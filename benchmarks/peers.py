@@ -12,9 +12,9 @@ import torch
 from peft import PromptEncoderConfig, get_peft_model
 
 import ptlearn as pt
-from ptlearn.batching import pad
-from ptlearn.past import ContextStore
-from ptlearn.plan import Plan
+from ptlearn.forward.kv_cache import ContextCache
+from ptlearn.forward.plan import Plan
+from ptlearn.templates.tokenization import pad
 
 
 @dataclass(frozen=True)
@@ -78,17 +78,17 @@ class Ours:
         self, lm: pt.LanguageModel, case: Case, *, fast: bool = True, seed: int = 0
     ):
         self.tuner = pt.PromptTuner(lm, case.template, encoder=case.encoder, seed=seed)
-        self.tuner.plan = Plan(lm, self.tuner.template, fast=fast)
+        self.tuner._plan = Plan(lm, self.tuner.template, fast=fast)
         self.optimizer = torch.optim.AdamW(self.tuner.parameters(), lr=1e-3, fused=True)
-        self.store = ContextStore()
+        self.store = ContextCache()
 
     def forget(self) -> None:
         """Make the next visit of every row a first one."""
-        self.store = ContextStore()
+        self.store = ContextCache()
 
     def backward(self, rows: list[dict]) -> torch.Tensor:
         """The gradient of the virtual tokens' start, shape (tokens, token_dim)."""
-        examples = [self.tuner.plan.tokens.encode(row) for row in rows]
+        examples = [self.tuner.tokens.encode(row) for row in rows]
         (-self.tuner(examples, self.store).mean()).backward()
         return self.tuner.encoder.embedding.grad
 
@@ -100,11 +100,11 @@ class Ours:
     @torch.no_grad()
     def score(self, rows: list[dict]) -> float:
         """Mean log-probability of the answers."""
-        table = self.tuner.prompt_table()
-        lead = self.tuner.plan.lead(table)
-        examples = [self.tuner.plan.tokens.encode(row) for row in rows]
-        logits = self.tuner.plan.logits(table, examples, lead, self.store)
-        return float(pt.scoring.sum_targets(logits, examples).mean())
+        table = self.tuner.prompt_embeddings()
+        lead = self.tuner._plan.shared_prefix(table)
+        examples = [self.tuner.tokens.encode(row) for row in rows]
+        logits = self.tuner._plan.logits(table, examples, lead, self.store)
+        return float(pt.forward.scoring.sum_targets(logits, examples).mean())
 
     @property
     def num_trainable(self) -> int:
@@ -115,7 +115,9 @@ class Peft:
     """PEFT's P-tuning with its own prompt encoder."""
 
     def __init__(self, lm: pt.LanguageModel, case: Case):
-        self.tokens = pt.batching.TemplateTokens(lm, pt.Template(case.template))
+        self.tokens = pt.templates.tokenization.TemplateTokens(
+            lm, pt.Template(case.template)
+        )
         kind = {"lstm": "LSTM", "mlp": "MLP"}[case.encoder]
         # PEFT's LSTM width is for each direction, as ptlearn's; its MLP's is not.
         hidden = lm.token_dim // 2 if kind == "LSTM" else lm.token_dim

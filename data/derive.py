@@ -29,7 +29,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 DATA = Path(__file__).resolve().parent
-TOKENIZER = DATA.parent / "ptlearn/assets/smollm2-tokenizer/tokenizer.json"
+TOKENIZER = DATA.parent / "ptlearn/lm/smollm2-tokenizer/tokenizer.json"
 CHOICES = tomllib.loads((DATA / "choices.toml").read_text(encoding="utf-8"))
 SEED = 2103
 PIP = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]

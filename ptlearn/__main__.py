@@ -1,6 +1,6 @@
 """``python -m ptlearn`` is the same as ``ptlearn``."""
 
-from ptlearn.cli import main
+from .cli.app import main
 
 if __name__ == "__main__":
     main()

@@ -9,7 +9,7 @@ import ast
 import re
 from pathlib import Path
 
-from ptlearn import course
+from ptlearn.course import runner as course
 
 MARK = "# NBVAL_CHECK_OUTPUT"
 MAX_BYTES = 300_000

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from ptlearn.jobs import Job
-from ptlearn.studies import Arm, Study
+from ptlearn.studies.job import Job
+from ptlearn.studies.study import Arm, Study
 
 BASE = Job(
     "official_language",

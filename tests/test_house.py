@@ -15,7 +15,7 @@ import yaml
 from packaging.requirements import Requirement
 
 import hygiene
-from ptlearn import course
+from ptlearn.course import runner as course
 
 ROOT = course.ROOT
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

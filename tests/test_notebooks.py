@@ -8,7 +8,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 import hygiene
-from ptlearn import course
+from ptlearn.course import runner as course
 
 TOY = Path(__file__).parent / "fixtures" / "99_toy.ipynb"
 LESSONS = sorted(course.NOTEBOOKS.glob("*.ipynb"))
@@ -189,7 +189,7 @@ def drive_in_code(notebook, path):
 
 @breaks("no_addresses")
 def object_printed(notebook, path):
-    data = {"text/plain": "<ptlearn.models.LanguageModel at 0x7f3a2b>"}
+    data = {"text/plain": "<ptlearn.lm.load.LanguageModel at 0x7f3a2b>"}
     cell(notebook, "model").outputs = [new_output("display_data", data)]
 
 

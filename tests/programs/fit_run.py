@@ -44,7 +44,7 @@ def main(out: str, checkpoints: str, context_bytes: str) -> None:
         progress=False,
     )
     result = {
-        "table": tuner.fold().prompt_table().tolist(),
+        "table": tuner.fold().prompt_embeddings().tolist(),
         "losses": [record["loss"] for record in history.records],
         "best_step": history.best_step,
     }

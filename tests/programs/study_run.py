@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from small_study import STUDY  # noqa: E402
 
-from ptlearn import studies  # noqa: E402
+from ptlearn.studies import study as studies
 
 if __name__ == "__main__":
     executor = ThreadPoolExecutor(1)

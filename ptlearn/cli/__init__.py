@@ -1,0 +1,1 @@
+"""The shell: what ``ptlearn COMMAND`` does."""

@@ -1,0 +1,260 @@
+"""Run the lessons, make pages of them, and refresh their stored outputs.
+
+All of this needs the notebooks, so a clone of the repository: the wheel carries
+the package and the data only.
+"""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import CourseError
+from ..files import REPOSITORY, write_atomically
+from . import claims
+
+NOTEBOOKS = REPOSITORY / "notebooks"
+CELL_TIMEOUT = 900  # seconds; a cell that takes longer hangs
+# Keeps the kernel's remarks about itself out of the progress bar.
+KERNEL_ARGUMENTS = ["--log-level=ERROR"]
+KERNELSPEC = {
+    "display_name": "Python 3 (ipykernel)",
+    "language": "python",
+    "name": "python3",
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """How one lesson went. `error` is empty if it ran to its end."""
+
+    lesson: str
+    minutes: float
+    held: int  # claims that held
+    claims: int  # claims that were made
+    error: str = ""
+
+
+def find_lessons(lesson: str | None = None, folder: Path = NOTEBOOKS) -> list[Path]:
+    """Paths of all lessons, or of those whose file name begins with `lesson`.
+
+    Raises CourseError if there are none.
+    """
+    paths = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
+    if not paths:
+        raise CourseError(
+            f"There are no lessons in {folder}. The lessons are in the repository, "
+            "not in the installed package: clone it and run this there."
+        )
+    chosen = [path for path in paths if path.name.startswith(lesson or "")]
+    if not chosen:
+        names = ", ".join(path.stem for path in paths)
+        raise CourseError(f"No lesson begins with {lesson!r}. There are: {names}.")
+    return chosen
+
+
+def run_lessons(
+    lesson: str | None = None,
+    model: str | None = None,
+    device: str | None = None,
+    out: Path | None = None,
+    folder: Path = NOTEBOOKS,
+) -> list[Result]:
+    """Run the lessons one after another; keep executed copies and pages in `out`.
+
+    `model` and `device` replace the lesson's MODEL and DEVICE. A lesson that
+    fails does not keep the next ones from running. Raises CourseError if a
+    lesson has no such parameter, before anything runs.
+    """
+    paths = find_lessons(lesson, folder)
+    asked = {"MODEL": model, "DEVICE": device}
+    parameters = {name: value for name, value in asked.items() if value is not None}
+    for path in paths:
+        require_parameters(path, parameters)
+    out = out or REPOSITORY / "build" / "course"
+    out.mkdir(parents=True, exist_ok=True)
+    return [run_lesson(path, parameters, out) for path in paths]
+
+
+def require_parameters(path: Path, parameters: dict[str, str]) -> None:
+    """Raise CourseError unless the lesson has all `parameters`.
+
+    papermill itself only logs a parameter that a notebook does not know.
+    """
+    import papermill
+
+    known = papermill.inspect_notebook(str(path))
+    for name in parameters:
+        if name not in known:
+            has = ", ".join(known) or "none"
+            raise CourseError(f"{path.name} has no parameter {name}. It has: {has}.")
+
+
+def run_lesson(path: Path, parameters: dict[str, str], out: Path) -> Result:
+    """Run one lesson with papermill and write its executed copy and its page."""
+    import nbformat
+    import papermill
+    import tqdm.auto  # noqa: F401  reads TQDM_DISABLE now, before it is set below
+
+    executed = out / path.name
+    executed.unlink(missing_ok=True)
+    error = ""
+    start = time.monotonic()
+    try:
+        with quiet_kernels():
+            papermill.execute_notebook(
+                path,
+                executed,
+                parameters=parameters,
+                cwd=path.parent,
+                kernel_name=KERNELSPEC["name"],
+                execution_timeout=CELL_TIMEOUT,
+                extra_arguments=KERNEL_ARGUMENTS,
+                progress_bar={
+                    "desc": path.stem,
+                    "bar_format": "{desc}: cell {n_fmt} of {total_fmt} |{bar}| "
+                    "{elapsed}<{remaining}",
+                },
+            )
+    except Exception as problem:  # whatever it is, the next lesson can still run
+        error = explain(problem)
+    minutes = (time.monotonic() - start) / 60
+    if not executed.exists():  # the kernel did not even start
+        return Result(path.stem, minutes, 0, 0, error)
+    notebook = nbformat.read(executed, as_version=4)
+    write_page(notebook, executed.with_suffix(".html"), path.parent)
+    return Result(path.stem, minutes, *claims.count(printed_text(notebook)), error)
+
+
+def explain(problem: Exception) -> str:
+    """Name the failing cell and its error in a few lines."""
+    from papermill.exceptions import PapermillExecutionError
+
+    if not isinstance(problem, PapermillExecutionError):  # timeout, dead kernel
+        return f"{type(problem).__name__}: {problem}"
+    return (
+        f"cell {problem.cell_index + 1} (In [{problem.exec_count}]) raised "
+        f"{problem.ename}: {problem.evalue}\n\n{problem.source}"
+    )
+
+
+def printed_text(notebook) -> str:
+    """All that the notebook's cells printed, in order."""
+    return "".join(
+        output["text"]
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        if output.output_type == "stream"
+    )
+
+
+def write_page(notebook, page: Path, folder: Path) -> None:
+    """Write the notebook as one self-contained HTML page, pictures included."""
+    from nbconvert import HTMLExporter
+
+    # Of the templates that nbconvert brings, this one keeps figures' alt text.
+    exporter = HTMLExporter(template_name="classic", embed_images=True)
+    resources = {"metadata": {"name": page.stem, "path": str(folder)}}
+    html, _ = exporter.from_notebook_node(notebook, resources)
+    page.write_text(html, encoding="utf-8")
+
+
+def table(results: list[Result]) -> str:
+    """The results as a plain-text table: lesson, minutes, claims held."""
+    width = max(len("lesson"), *(len(result.lesson) for result in results))
+    lines = [f"{'lesson':<{width}}  minutes  claims held"]
+    for result in results:
+        line = f"{result.lesson:<{width}}  {result.minutes:7.1f}  "
+        line += f"{result.held:>3} of {result.claims}"
+        lines.append(line + ("  FAILED" if result.error else ""))
+    total = sum(result.minutes for result in results)
+    lines.append(f"{'all':<{width}}  {total:7.1f}")
+    return "\n".join(lines)
+
+
+def refresh(lesson: str | None = None, folder: Path = NOTEBOOKS) -> list[Path]:
+    """Run lessons in place with their own parameters, tidy and stamp them.
+
+    Raises CourseError at the first lesson that fails; its file stays as it was.
+    """
+    paths = find_lessons(lesson, folder)
+    for path in paths:
+        print(f"refreshing {path.stem}", flush=True)
+        refresh_one(path)
+    return paths
+
+
+def refresh_one(path: Path) -> None:
+    """Run one notebook in place; nothing is written unless it runs to its end."""
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import (
+        CellExecutionError,
+        CellTimeoutError,
+        DeadKernelError,
+    )
+
+    notebook = nbformat.read(path, as_version=4)
+    # No times and no widgets: a second run then changes nothing but numbers.
+    client = NotebookClient(
+        notebook,
+        kernel_name=KERNELSPEC["name"],
+        timeout=CELL_TIMEOUT,
+        extra_arguments=KERNEL_ARGUMENTS,
+        record_timing=False,
+        store_widget_state=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    try:
+        with quiet_kernels():
+            client.execute()
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as problem:
+        raise CourseError(f"{path.stem} was left as it was: {problem}") from problem
+    tidy(notebook)
+    with write_atomically(path) as temporary:
+        nbformat.write(notebook, temporary)
+
+
+def tidy(notebook) -> None:
+    """Leave only lasting metadata, count the code cells from 1, and stamp."""
+    stamp = {"code_sha256": code_sha256(notebook)}
+    notebook.metadata.clear()
+    notebook.metadata.update(
+        kernelspec=dict(KERNELSPEC), language_info={"name": "python"}, ptlearn=stamp
+    )
+    for cell in notebook.cells:
+        kept = {k: v for k, v in cell.metadata.items() if k == "tags"}
+        cell.metadata.clear()
+        cell.metadata.update(kept)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for number, cell in enumerate(code, start=1):
+        cell.execution_count = number
+        for output in cell.outputs:
+            if "execution_count" in output:
+                output.execution_count = number
+
+
+def code_sha256(notebook) -> str:
+    """SHA-256 of the code cells' sources: it changes when the code does."""
+    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    return hashlib.sha256(json.dumps(code).encode()).hexdigest()
+
+
+@contextmanager
+def quiet_kernels() -> Iterator[None]:
+    """Kernels started inside draw no progress bars: saved, they say 0% for ever."""
+    before = os.environ.get("TQDM_DISABLE")
+    os.environ["TQDM_DISABLE"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["TQDM_DISABLE"]
+        else:
+            os.environ["TQDM_DISABLE"] = before

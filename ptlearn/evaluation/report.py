@@ -1,0 +1,137 @@
+"""How good a prompt is, and what the same score is worth without one.
+
+A tuned prompt can learn the answers' distribution from its training rows alone, so a
+score says little until a majority vote, naive Bayes and a language model that has
+learnt nothing stand beside it (OptiPrompt, Zhong et al. 2021, section 3.3).
+"""
+
+from dataclasses import dataclass
+
+import pandas as pd
+from scipy.stats import binomtest
+
+from ..forward import scoring
+from ..prompts.prompt import Prompt
+from ..prompts.tuner import PromptTuner
+from ..tasks.task import Task
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one prompt scored on one split.
+
+    Attributes
+    ----------
+    rows : DataFrame
+        One line a row: the task's columns, ``predicted`` (best of the task's
+        answers), ``correct``, ``hit`` (strict P@1), ``log_prob`` (of the row's own
+        answer, natural logarithm, summed over its tokens).
+    split : str
+    """
+
+    rows: pd.DataFrame
+    split: str
+
+    @classmethod
+    def from_scores(
+        cls, rows: list[dict], scores: scoring.Scores, split: str
+    ) -> "Report":
+        """Lay what a prompt scored beside the rows that it was scored on."""
+        frame = pd.DataFrame(rows).assign(
+            predicted=scores.predicted,
+            correct=[
+                predicted == str(row["answer"])
+                for predicted, row in zip(scores.predicted, rows, strict=True)
+            ],
+            hit=scores.hit,
+            log_prob=scores.gold_log_prob,
+        )
+        return cls(frame, split)
+
+    @property
+    def n(self) -> int:
+        """Number of rows scored."""
+        return len(self.rows)
+
+    @property
+    def p_at_1(self) -> float:
+        """Share of rows whose answer is the argmax over the whole vocabulary."""
+        return float(self.rows["hit"].mean())
+
+    @property
+    def accuracy(self) -> float:
+        """Share of rows whose answer is the best of the task's answers."""
+        return float(self.rows["correct"].mean())
+
+    @property
+    def loss(self) -> float:
+        """Minus the mean log-probability of the answers, in nats."""
+        return float(-self.rows["log_prob"].mean())
+
+    @property
+    def p_at_1_interval(self) -> tuple[float, float]:
+        """95 % interval of :attr:`p_at_1` (Wilson) over other rows like these."""
+        return wilson_interval(int(self.rows["hit"].sum()), self.n)
+
+    @property
+    def accuracy_interval(self) -> tuple[float, float]:
+        """95 % interval of :attr:`accuracy` (Wilson) over other rows like these."""
+        return wilson_interval(int(self.rows["correct"].sum()), self.n)
+
+    def __repr__(self) -> str:
+        low, high = self.p_at_1_interval
+        below, above = self.accuracy_interval
+        return (
+            f"Report({self.split}, n={self.n}, "
+            f"p_at_1={self.p_at_1:.3f} [{low:.3f}, {high:.3f}], "
+            f"accuracy={self.accuracy:.3f} [{below:.3f}, {above:.3f}])"
+        )
+
+
+def wilson_interval(hits: int, n: int) -> tuple[float, float]:
+    """95 % interval of a share of ``hits`` in ``n``, by Wilson's score."""
+    interval = binomtest(hits, n).proportion_ci(CONFIDENCE, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def evaluate(
+    prompted: Prompt | PromptTuner,
+    task: Task,
+    *,
+    split: str = "test",
+    batch_size: int = 16,
+    progress: bool = True,
+) -> Report:
+    """Score a hand-written, tuned or folded prompt on a split of a task.
+
+    P@1 is strict: every token of the answer must be the most probable one of the whole
+    vocabulary, the tokens before it being given. In a masked model the number of masks
+    is the right answer's. Accuracy chooses among ``task.answers`` by log-probability,
+    which is easier: a chance guess is right once in ``len(task.answers)``.
+
+    Parameters
+    ----------
+    prompted : Prompt or PromptTuner
+        A tuner is scored as it would be after folding: without dropout.
+    split : "train", "dev" or "test"
+
+    Raises
+    ------
+    DataError
+        If the task has no such split, or lacks a column of the template; names those
+        there are.
+    DataError
+        If a row is too long or an answer has no tokens.
+    """
+    task.check_columns(prompted.template.fields)
+    rows = scoring.as_rows(task.split(split))
+    scores = scoring.score(
+        prompted,
+        rows,
+        task.answers,
+        batch_size=batch_size,
+        progress=progress,
+    )
+    return Report.from_scores(rows, scores, split)

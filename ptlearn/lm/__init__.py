@@ -1,0 +1,12 @@
+"""Frozen language models: downloading, checking and loading them."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "download": ["cache_dir"],
+        "fetch": ["fetch", "model_dir"],
+        "load": ["LanguageModel", "load_lm", "random_lm_like"],
+    },
+)

@@ -1,0 +1,20 @@
+"""Figures in one style, each shown with a sentence that says what is in it."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "figures": [
+            "fold_before_after",
+            "lr_heatmap",
+            "seeds_strip",
+            "show",
+            "training_curves",
+            "wording_bars",
+        ],
+        "geometry": ["token_geometry"],
+        "studies": ["convergence", "what_helped"],
+        "style": ["use_style"],
+    },
+)

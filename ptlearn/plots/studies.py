@@ -1,0 +1,100 @@
+"""Figures of stored studies: what helped and by how much, and how fast."""
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from .style import (
+    COLOURS,
+    HEIGHT,
+    MARKERS,
+    dashes,
+    from_zero,
+    in_style,
+    new_figure,
+    palette,
+    short,
+)
+
+
+@in_style
+def what_helped(differences: pd.DataFrame, *, title: str = "What helped") -> Figure:
+    """Difference of each arm from the baseline, with two intervals.
+
+    Parameters
+    ----------
+    differences : DataFrame
+        What ``study_statistics.paired`` returned; drawn best first.
+
+    Returns
+    -------
+    Figure
+        A thick bar for the interval over seeds, a thin one for that over test rows.
+        What crosses the line at zero may be no difference at all.
+    """
+    table = differences.sort_values("difference", ascending=False)
+    fig = new_figure(max(HEIGHT, 1.4 + 0.36 * len(table)))
+    ax = fig.subplots()
+    places = np.arange(len(table))
+    for prefix, width, label in (("rows_", 1.2, "test rows"), ("", 4, "seeds")):
+        ax.hlines(
+            places,
+            table[f"{prefix}low"].astype(float),
+            table[f"{prefix}high"].astype(float),
+            color="black" if prefix else COLOURS[0],
+            linewidth=width,
+            label=f"95 % interval over {label}",
+        )
+    ax.plot(table["difference"], places, "D", color="black", markersize=5)
+    ax.axvline(0, color="black", linestyle="--", lw=1)
+    ax.set_yticks(places, [short(str(name), 40) for name in table.index])
+    ax.invert_yaxis()
+    ax.margins(y=0.08)
+    ax.grid(False, axis="y")
+    fig.legend(fontsize="small", loc="outside lower center", ncols=2)
+    ax.set(xlabel="difference in score from the baseline", title=title)
+    return fig
+
+
+@in_style
+def convergence(
+    frame: pd.DataFrame, *, title: str = "Dev score while training"
+) -> Figure:
+    """Mean dev score by step for each arm, with its interval over seeds as a band.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        What ``studies.results`` returned; only its lines with ``final`` are drawn.
+    """
+    final = frame[frame["final"] & (frame["error"] == "")]
+    points = pd.DataFrame(
+        [
+            {"arm": arm, "step": step, "score": score}
+            for arm, curve in zip(final["arm"], final["dev_curve"], strict=True)
+            for step, score in curve
+        ],
+        columns=["arm", "step", "score"],
+    )
+    arms = list(dict.fromkeys(points["arm"]))
+    fig = new_figure()
+    ax = fig.subplots()
+    if arms:
+        sns.lineplot(
+            points,
+            x="step",
+            y="score",
+            hue="arm",
+            style="arm",
+            palette=palette(len(arms)),
+            dashes=dashes(len(arms)),
+            markers=[MARKERS[i % len(MARKERS)] for i in range(len(arms))],
+            errorbar=("ci", 95),
+            seed=0,
+            ax=ax,
+        )
+        from_zero(ax)
+        sns.move_legend(ax, "center left", bbox_to_anchor=(1, 0.5), title="")
+    ax.set(xlabel="step", ylabel="score on dev rows", title=title)
+    return fig

@@ -1,0 +1,154 @@
+"""Prompt encoders: what makes the prompt table out of trainable parameters.
+
+The P-Tuning paper (Liu et al. 2021, section 3.2) does not train the virtual tokens'
+embeddings directly. It trains vectors that a bidirectional LSTM and a two-layer
+perceptron turn into the embeddings: h_i = MLP([LSTM forward_i : LSTM backward_i]).
+An encoder sees only these vectors and never the input text; that is why its output can
+be computed once after training and the encoder thrown away.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import PromptError
+
+KINDS = ("none", "mlp", "lstm")
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """How the prompt table is made.
+
+    Attributes
+    ----------
+    kind : "none", "mlp" or "lstm"
+        "none" trains the table itself; "mlp" puts Linear, ReLU, Linear behind it;
+        "lstm" puts a bidirectional LSTM before that perceptron, as the paper does.
+    encoder_hidden_size : int, optional
+        Width of the LSTM in each direction (default token_dim // 2, the paper's), or
+        of the perceptron's hidden layer for "mlp" (default token_dim).
+    num_layers : int
+        LSTM layers; the paper's code has 2.
+    dropout : float
+        Between LSTM layers and, in "mlp", before the last layer. The paper's is 0.
+    residual : bool
+        Add the trainable vectors to the encoder's output, whose last layer starts at
+        zero: training then starts exactly at the initial vectors (Razdaibiedina et
+        al. 2023).
+    """
+
+    kind: str = "lstm"
+    encoder_hidden_size: int | None = None
+    num_layers: int = 2
+    dropout: float = 0.0
+    residual: bool = False
+
+    def __post_init__(self):
+        if self.kind not in KINDS:
+            raise PromptError(f"unknown encoder {self.kind!r}; allowed: {_allowed()}")
+        if self.residual and self.kind == "none":
+            raise PromptError('residual=True needs an encoder: kind "mlp" or "lstm"')
+        for name in ("encoder_hidden_size", "num_layers"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise PromptError(f"{name} must be at least 1, not {value}")
+        if not 0 <= self.dropout < 1:
+            raise PromptError(f"dropout must be in [0, 1), not {self.dropout}")
+
+    @classmethod
+    def named(cls, encoder: "str | EncoderConfig") -> "EncoderConfig":
+        """The config for a name: "none", "mlp", "lstm", "residual-mlp", ..."""
+        if isinstance(encoder, cls):
+            return encoder
+        if not isinstance(encoder, str):
+            raise PromptError(f"unknown encoder {encoder!r}; allowed: {_allowed()}")
+        kind = encoder.removeprefix("residual-")
+        if kind not in KINDS or encoder == "residual-none":
+            raise PromptError(f"unknown encoder {encoder!r}; allowed: {_allowed()}")
+        return cls(kind=kind, residual=kind != encoder)
+
+    @property
+    def name(self) -> str:
+        """The kind, with "residual-" before it if so."""
+        return f"residual-{self.kind}" if self.residual else self.kind
+
+
+def _allowed() -> str:
+    return '"none", "mlp", "lstm", "residual-mlp", "residual-lstm", or an EncoderConfig'
+
+
+class PromptEncoder(nn.Module):
+    """Makes the prompt table; calling it returns the table.
+
+    Parameters
+    ----------
+    config : EncoderConfig
+    initial_table : Tensor, shape (num_virtual_tokens, token_dim)
+        Where the trainable vectors start.
+
+    Attributes
+    ----------
+    embedding : Parameter, shape (num_virtual_tokens, token_dim)
+        With kind "none" this is the prompt table itself.
+    """
+
+    def __init__(self, config: EncoderConfig, initial_table: Tensor):
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Parameter(initial_table.clone())
+        width = initial_table.shape[1]
+        if config.kind == "mlp":
+            self.mlp = self._mlp(width, config.encoder_hidden_size or width, width)
+        if config.kind == "lstm":
+            hidden = config.encoder_hidden_size or max(1, width // 2)
+            self.lstm = nn.LSTM(
+                input_size=width,
+                hidden_size=hidden,
+                num_layers=config.num_layers,
+                dropout=config.dropout if config.num_layers > 1 else 0.0,
+                bidirectional=True,
+                batch_first=True,
+            )
+            self.mlp = self._mlp(2 * hidden, 2 * hidden, width)
+        if config.residual:
+            nn.init.zeros_(self.mlp[-1].weight)
+            nn.init.zeros_(self.mlp[-1].bias)
+        self.to(initial_table)
+
+    def _mlp(self, inputs: int, hidden: int, outputs: int) -> nn.Sequential:
+        layers = [nn.Linear(inputs, hidden), nn.ReLU()]
+        if self.config.kind == "mlp" and self.config.dropout:
+            layers.append(nn.Dropout(self.config.dropout))
+        return nn.Sequential(*layers, nn.Linear(hidden, outputs))
+
+    def forward(self) -> Tensor:
+        """The prompt table, shape (num_virtual_tokens, token_dim)."""
+        if self.config.kind == "none":
+            return self.embedding
+        vectors = self.embedding
+        if self.config.kind == "lstm":
+            # A batch of one, spelt out: a prompt of one token must keep its shape.
+            vectors = self.lstm(vectors.unsqueeze(0))[0][0]
+        encoded = self.mlp(vectors)
+        return self.embedding + encoded if self.config.residual else encoded
+
+
+def make_encoder(
+    encoder: str | EncoderConfig, initial_table: Tensor, *, seed: int = 0
+) -> PromptEncoder:
+    """An encoder by name or config, its weights drawn from ``seed``.
+
+    The random state of the program is left as it was.
+
+    Raises
+    ------
+    PromptError
+        If the name is unknown; the message names those allowed.
+    """
+    config = EncoderConfig.named(encoder)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        # Drawn on the CPU in every case, so that a seed means the same everywhere.
+        return PromptEncoder(config, initial_table.cpu()).to(initial_table.device)

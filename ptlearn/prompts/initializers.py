@@ -1,0 +1,106 @@
+"""Where the virtual tokens start: at random, or at words.
+
+Context-word initialisation is in neither the P-Tuning paper nor its code; it comes from
+Lester et al. 2021 (sampled vocabulary, class labels) and later libraries. The paper's
+own code draws from N(0, 1), about an order of magnitude wider than the embeddings of
+real words, which is why ``"normal"`` here takes the model's own spread.
+"""
+
+import torch
+from torch import Tensor
+
+from ..errors import PromptError
+from ..lm.load import LanguageModel
+from ..tasks.task import Task
+
+NAMES = ("normal", "paper", "vocabulary", "task", "answers")
+
+
+def initial_table(
+    init: str | Tensor,
+    lm: LanguageModel,
+    num_virtual_tokens: int,
+    *,
+    task: Task | None = None,
+    seed: int = 0,
+) -> Tensor:
+    """The vectors that training starts from.
+
+    Parameters
+    ----------
+    init : str or Tensor
+        ``"normal"``: normal with the standard deviation of the LM's embeddings.
+        ``"paper"``: N(0, 1). ``"vocabulary"``: embeddings of sampled tokens.
+        ``"words: capital city of"``: embeddings of these words, repeated as needed.
+        ``"task"``: words of the task's description. ``"answers"``: its answer words.
+        A tensor of shape (num_virtual_tokens, token_dim).
+    task : Task, optional
+        Needed by ``"task"`` and ``"answers"``.
+    seed : int
+        Random starts are drawn from it; the program's random state is left alone.
+
+    Returns
+    -------
+    Tensor, shape (num_virtual_tokens, token_dim)
+        float32, or float64 for a model in float64, on the LM's device.
+
+    Raises
+    ------
+    PromptError
+        If ``init`` is unknown, has the wrong shape, or lacks its task or words.
+    """
+    shape = (num_virtual_tokens, lm.token_dim)
+    dtype = torch.float64 if lm.dtype == torch.float64 else torch.float32
+    if isinstance(init, Tensor):
+        if tuple(init.shape) != shape:
+            raise PromptError(
+                f"init has shape {tuple(init.shape)}, but (num_virtual_tokens, "
+                f"token_dim) is {shape}"
+            )
+        return init.detach().to(lm.device, dtype)
+    generator = torch.Generator().manual_seed(seed)
+    if init in ("normal", "paper"):
+        scale = 1.0 if init == "paper" else lm.embedding_std
+        table = scale * torch.randn(shape, generator=generator, dtype=dtype)
+    else:
+        ids = _token_ids(init, lm, num_virtual_tokens, task, generator)
+        table = word_vectors(lm, ids)
+    return table.to(lm.device, dtype)
+
+
+def word_vectors(lm: LanguageModel, ids: list[int]) -> Tensor:
+    """Embeddings of token ids, shape (len(ids), token_dim), apart from the LM."""
+    return lm.embed(torch.tensor(ids, dtype=torch.long, device=lm.device)).detach()
+
+
+def _token_ids(init, lm, count, task, generator) -> list[int]:
+    """``count`` token ids; words that are too few are repeated."""
+    if init == "vocabulary":
+        size = lm.model.get_input_embeddings().num_embeddings
+        special = set(lm.tokenizer.all_special_ids)
+        order = torch.randperm(size, generator=generator).tolist()
+        return [i for i in order if i not in special][:count]
+    words = _words(init, task, generator)
+    if not words.strip():
+        raise PromptError(f"init {init!r} has no words to start from")
+    ids = lm.tokenizer(words, add_special_tokens=False)["input_ids"]
+    return [ids[i % len(ids)] for i in range(count)]
+
+
+def _words(init, task, generator) -> str:
+    if isinstance(init, str) and init.startswith("words:"):
+        return " " + init.removeprefix("words:").strip()
+    if init not in ("task", "answers"):
+        names = ", ".join(f'"{name}"' for name in NAMES)
+        raise PromptError(
+            f'unknown init {init!r}; allowed: {names}, "words: some words", or a tensor'
+        )
+    if task is None:
+        raise PromptError(f"init={init!r} needs the task: PromptTuner(..., task=task)")
+    if init == "task":
+        if not task.description:
+            raise PromptError(f"task {task.name!r} has no description to take words of")
+        return " " + task.description
+    # Shuffled, so that a few virtual tokens do not all start at answers with an A.
+    order = torch.randperm(len(task.answers), generator=generator).tolist()
+    return " " + " ".join(task.answers[i] for i in order)

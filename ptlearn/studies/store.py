@@ -1,0 +1,91 @@
+"""The files of study rows: one JSON object a line, added as runs end."""
+
+import json
+import os
+import tempfile
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ..errors import StudyError
+from ..files import REPOSITORY
+from ..tasks.task import data_dir
+
+
+def default_folder() -> Path:
+    """``data/results`` of the repository; without one, ``results`` where you are."""
+    if (REPOSITORY / "data" / "tasks.toml").exists():
+        return REPOSITORY / "data" / "results"
+    return Path("results")
+
+
+def stored_folder() -> Path:
+    """Where the rows that come with the package lie."""
+    return data_dir() / "results"
+
+
+def read_rows(path: str | Path) -> list[dict]:
+    """The rows of one file; a last line that was cut off is left out.
+
+    Raises StudyError, with the line, if a line before it is damaged.
+    """
+    rows = []
+    text = Path(path).read_text(encoding="utf-8")
+    # Only "\n" ends a row: splitlines would also cut at odd characters inside one.
+    for number, line in enumerate(text.split("\n")[:-1], start=1):
+        try:
+            row = json.loads(line)
+            row["key"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise StudyError(
+                f"{path}, line {number} is no row: {line[:60]!r}. Take the line out "
+                "and run the study again"
+            ) from error
+        rows.append(row)
+    return rows
+
+
+def read_folder(folder: str | Path) -> dict[str, dict]:
+    """All rows of a folder's files by their key, the first of equal ones."""
+    rows: dict[str, dict] = {}
+    for path in sorted(Path(folder).glob("*.jsonl")):
+        for row in read_rows(path):
+            rows.setdefault(row["key"], row)
+    return rows
+
+
+def append_row(path: Path, row: dict) -> None:
+    """Add a row so that a power cut costs at most this one."""
+    line = json.dumps(row, ensure_ascii=False, allow_nan=False)
+    with open(path, "a", encoding="utf-8", newline="\n") as file:
+        file.write(line + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def drop_torn_line(path: Path) -> None:
+    """Cut off what stands behind the last line end, or the next row would join it."""
+    if not path.exists():
+        return
+    data = path.read_bytes()
+    whole = data.rfind(b"\n") + 1
+    if whole < len(data):
+        with open(path, "r+b") as file:
+            file.truncate(whole)
+
+
+@contextmanager
+def only_writer(path: Path):
+    """Refuse to run a study twice at a time, or rows would be done twice."""
+    name = sha256(str(path.resolve()).encode()).hexdigest()[:16]
+    lock = FileLock(Path(tempfile.gettempdir()) / f"ptlearn-study-{name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise StudyError(f"another process is writing {path}: wait for it") from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,163 @@
+"""Repeat stored rows, drawn anew: a row that cannot be repeated is a defect.
+
+A processor of another kind adds in another order, and Adam's first steps, which divide
+each gradient by its own size, blow the last bits up: an encoder's losses part by a
+hundredth within four steps, a bare table's within ten. So what is asked of a repetition
+depends on whether it rounds alike, and its first two losses tell: bit for bit the same,
+or not.
+"""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import StudyError
+from .job import Job, run_job
+from .provenance import code_version
+from .store import read_folder, stored_folder
+
+LOSS_TOLERANCE = 1e-3
+BEFORE_ROUNDING_GROWS = 2
+"""Losses that no optimiser step, or one tiny one of the warm-up, has touched."""
+DEVIATIONS = 3
+
+
+@dataclass(frozen=True)
+class Check:
+    """What came of repeating one row.
+
+    Attributes
+    ----------
+    row : dict
+        The stored row.
+    faults : tuple of str
+        What differs by more than it may; empty if nothing does.
+    same_code : bool
+        Whether the package's text is what it was when the row was made.
+    """
+
+    row: dict
+    faults: tuple[str, ...]
+    same_code: bool
+
+    def __str__(self) -> str:
+        about = f"{self.row['task']}, {self.row.get('arm', '')}, "
+        about += f"lr {self.row['lr']}, seed {self.row['seed']} ({self.row['key']})"
+        code = "" if self.same_code else " (made by an earlier text of the package)"
+        if not self.faults:
+            return f"[OK]   {about}{code}"
+        return f"[FAIL] {about}{code}: " + "; ".join(self.faults)
+
+
+def verify(
+    n: int = 1,
+    *,
+    folder: str | Path | None = None,
+    seed: int | None = None,
+    threads: int = 1,
+) -> list[Check]:
+    """Run ``n`` stored rows again and compare.
+
+    Where the first two losses are bit for bit the stored ones, all ten must agree to
+    1e-3, relatively; elsewhere those two must. The score must lie within three standard
+    deviations over the arm's seeds (elsewhere: of the task's widest arm, since another
+    path is another draw), or within one test row where those are smaller.
+
+    Parameters
+    ----------
+    folder : path, optional
+        Where the rows lie; None: those that come with the package.
+    seed : int or None
+        Of the draw; None draws other rows each time.
+
+    Returns
+    -------
+    list of Check
+
+    Raises
+    ------
+    StudyError
+        If there are no rows.
+    """
+    folder = Path(folder) if folder is not None else stored_folder()
+    rows = read_folder(folder)
+    if not rows:
+        raise StudyError(f"no rows to verify in {folder}")
+    drawn = random.Random(seed).sample(list(rows), min(n, len(rows)))
+    return [repeat(rows[key], rows, threads) for key in drawn]
+
+
+def repeat(row: dict, rows: Mapping[str, dict], threads: int = 1) -> Check:
+    """Run one row again; ``rows`` are all, for the spread over seeds."""
+    job = Job.from_row(row)
+    if job.key != row["key"]:
+        fault = f"its settings give the key {job.key}: the row was altered"
+        return Check(row, (fault,), row["code"] == code_version())
+    again = run_job(job, threads)
+    deviation = spread(row, rows, own=rounds_alike(row, again))
+    return Check(row, compare(row, again, deviation), row["code"] == again["code"])
+
+
+def rounds_alike(row: dict, again: dict) -> bool:
+    """Whether the repetition begins bit for bit as the stored run."""
+    first = slice(BEFORE_ROUNDING_GROWS)
+    return row["first_losses"][first] == again["first_losses"][first]
+
+
+def compare(row: dict, again: dict, deviation: float) -> tuple[str, ...]:
+    """The faults of a row, given its repetition and the spread over seeds."""
+    faults = []
+    if bool(row["error"]) != bool(again["error"]):
+        faults.append(f"error was {row['error']!r} and is {again['error']!r}")
+    stored, found = row["first_losses"], again["first_losses"]
+    if len(stored) != len(found):
+        faults.append(f"{len(stored)} first losses are stored, {len(found)} were found")
+        return tuple(faults)
+    if not rounds_alike(row, again):
+        stored, found = (some[:BEFORE_ROUNDING_GROWS] for some in (stored, found))
+    if not np.allclose(found, stored, rtol=LOSS_TOLERANCE, atol=0):
+        gaps = np.abs(np.subtract(found, stored) / np.asarray(stored))
+        worst = int(np.argmax(gaps))
+        faults.append(
+            f"the loss of step {worst + 1} was {stored[worst]:.6g} and is "
+            f"{found[worst]:.6g}"
+        )
+    if row["score"] is None or again["score"] is None:
+        return tuple(faults)
+    # One row more or less right is never a fault: an argmax can hang on rounding.
+    allowed = max(DEVIATIONS * deviation, 1 / len(again["test_hits"])) + 1e-9
+    if abs(row["score"] - again["score"]) > allowed:
+        faults.append(
+            f"the score was {row['score']:.3f} and is {again['score']:.3f}; "
+            f"{allowed:.3f} is allowed"
+        )
+    return tuple(faults)
+
+
+def spread(row: dict, rows: Mapping[str, dict], *, own: bool = True) -> float:
+    """Standard deviation of the score over the other seeds of a row's settings.
+
+    The row itself is left out, or one false score would widen what is allowed. Where
+    fewer than three other seeds have run (a rate that was not chosen), or with
+    ``own=False``, it is the largest one among the task's settings.
+    """
+    groups: dict[str, list[float]] = {}
+    for other in rows.values():
+        counts = other["task"] == row["task"] and other["key"] != row["key"]
+        if counts and other["score"] is not None:
+            groups.setdefault(_settings(other), []).append(other["score"])
+    if not row["first_losses"]:  # nothing was trained, so nothing is spread
+        return 0.0
+    alike = groups.get(_settings(row), [])
+    if own and len(alike) >= 3:
+        return float(np.std(alike, ddof=1))
+    spreads = [np.std(scores, ddof=1) for scores in groups.values() if len(scores) > 2]
+    return float(max(spreads, default=0.0))
+
+
+def _settings(row: dict) -> str:
+    """What the seeds of one arm have in common."""
+    return Job.from_row({**row, "seed": 0}).key

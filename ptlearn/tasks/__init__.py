@@ -1,0 +1,10 @@
+"""Tasks: rows with answers, from the package or your own."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "task": ["Task", "load_task", "task_names"],
+    },
+)

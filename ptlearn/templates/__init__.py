@@ -1,0 +1,19 @@
+"""The template language, and how a row becomes token ids."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "language": [
+            "Answer",
+            "Field",
+            "Template",
+            "Text",
+            "Virtual",
+            "VirtualWords",
+            "render",
+        ],
+        "tokenization": ["Example", "TemplateTokens", "embed", "pad"],
+    },
+)

@@ -1,0 +1,12 @@
+"""Training the virtual tokens."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "config": ["LEARNING_RATES", "TrainingConfig"],
+        "fit": ["fit"],
+        "history": ["History"],
+    },
+)

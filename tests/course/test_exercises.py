@@ -1,0 +1,107 @@
+"""An exercise's check speaks in every case and never raises."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from ptlearn.course import exercises as checks
+
+
+@pytest.fixture
+def said(capsys):
+    """Check one value against another; give what was printed."""
+
+    def run(got, want, tol=0.0):
+        @checks.exercise
+        def ex07_2(value):
+            checks.expect("the value", value, want, tol=tol)
+
+        assert ex07_2(got) is None
+        return capsys.readouterr().out.removeprefix("Exercise 07.2: ").strip()
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("got", "want", "tol"),
+    [
+        (3, 3, 0),
+        (0.3333, 1 / 3, 1e-3),
+        (torch.tensor(3), 3, 0),
+        (np.float32(0.5), 0.5, 0),
+        ("Paris", "Paris", 0),
+        (True, True, 0),
+        ([1, 2], [1, 2], 0),
+        (torch.ones(2, 3, requires_grad=True), torch.ones(2, 3), 0),
+        (torch.ones(2, dtype=torch.bfloat16), torch.ones(2), 0),
+        ([1.0, 2.001], np.array([1.0, 2.0]), 0.01),
+        (pd.Series([1, 2]), pd.Series([1, 2]), 0),
+        (np.array(["a", "b"]), np.array(["a", "b"]), 0),
+        (torch.tensor([True, False]), torch.tensor([True, False]), 0),
+    ],
+)
+def test_a_right_value_passes(said, got, want, tol):
+    assert said(got, want, tol) == "passes."
+
+
+@pytest.mark.parametrize(
+    ("got", "want", "words"),
+    [
+        (4, 3, "the value: got 4, wanted 3."),
+        (float("nan"), 3.0, "got nan, wanted 3.0"),
+        (True, 1, "got True, wanted the number 1"),
+        ("3", 3, "got '3', wanted the number 3"),
+        (None, 3, "got None, wanted the number 3"),
+        (torch.ones(2), 3, "numbers, wanted one: 3"),
+        ("paris", "Paris", "got 'paris', wanted 'Paris'"),
+        (False, True, "got False, wanted True"),
+        (torch.ones(2), torch.ones(3), "got shape (2,), wanted (3,)"),
+        (torch.ones(2), torch.zeros(2), "largest difference 1, allowed 0"),
+        (np.array([np.nan, 1.0]), np.ones(2), "got [nan,  1.]"),
+        (np.full(2, np.nan), np.ones(2), "got [nan, nan]"),
+        (np.array(["a", "b"]), np.array(["a", "c"]), "some entries differ"),
+        (torch.tensor([True]), torch.tensor([False]), "some entries differ"),
+    ],
+)
+def test_a_wrong_value_is_shown_beside_the_right_one(said, got, want, words):
+    out = said(got, want)
+    assert out.startswith("not right yet.")
+    assert words in out
+
+
+@pytest.mark.parametrize("stub", [..., [1, ...], (..., 2), {"a": ...}])
+def test_a_stub_is_not_done_yet(said, stub):
+    assert said(stub, 3).startswith("not done yet.")
+
+
+def check_a_function(function):
+    @checks.exercise
+    def ex01_1(function):
+        checks.expect("f(3)", function(3), 9)
+
+    ex01_1(function)
+
+
+def test_a_function_stub_is_not_done_yet(capsys):
+    check_a_function(lambda number: ...)
+    assert "not done yet" in capsys.readouterr().out
+
+
+def test_a_learners_error_is_told_not_raised(capsys):
+    check_a_function(lambda number: number / 0)
+    out = capsys.readouterr().out
+    assert "Exercise 01.1: stopped by ZeroDivisionError: division by zero" in out
+
+
+def test_a_missing_return_is_seen(capsys):
+    check_a_function(lambda number: None)
+    assert "f(3): got None, wanted the number 9" in capsys.readouterr().out
+
+
+def test_endless_recursion_leaves_the_kernel_alive(capsys):
+    def again(number):
+        return again(number)
+
+    check_a_function(again)
+    assert "stopped by RecursionError" in capsys.readouterr().out

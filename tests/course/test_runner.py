@@ -1,0 +1,154 @@
+"""The runner: what it writes, what it says, and how it fails."""
+
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell
+
+from ptlearn.course import runner as course
+
+TOY = Path(__file__).parents[1] / "fixtures" / "99_toy.ipynb"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of lessons of its own, with the toy lesson in it."""
+    return Path(shutil.copytree(TOY.parent, tmp_path / "notebooks"))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """One run of two lessons, the first of which fails; (results, out folder)."""
+    folder = tmp_path_factory.mktemp("notebooks")
+    shutil.copytree(TOY.parent, folder, dirs_exist_ok=True)
+    add_code(folder / TOY.name, "raise KeyError('lost')", folder / "98_fails.ipynb")
+    out = folder / "out"
+    return course.run_lessons(model="tiny", out=out, folder=folder), out
+
+
+def add_code(path, source, target=None):
+    """Put a cell right behind the lesson's model cell."""
+    notebook = nbformat.read(path, as_version=4)
+    place = [cell.id for cell in notebook.cells].index("model") + 1
+    notebook.cells.insert(place, new_code_cell(source))
+    nbformat.write(notebook, target or path)
+
+
+@pytest.mark.lessons
+def test_a_failing_lesson_does_not_stop_the_next(run):
+    (failed, good), _ = run
+    assert (failed.lesson, good.lesson) == ("98_fails", "99_toy")
+    assert good.error == ""
+    assert "In [" in failed.error
+    assert "KeyError: 'lost'" in failed.error
+    assert "raise KeyError('lost')" in failed.error
+
+
+@pytest.mark.lessons
+def test_claims_are_counted(run):
+    (failed, good), _ = run
+    # On the tiny model the claim about the embedded one does not hold.
+    assert (good.held, good.claims) == (1, 2)
+    assert (failed.held, failed.claims) == (0, 0)
+
+
+@pytest.mark.lessons
+def test_the_model_is_passed_on(run):
+    _, out = run
+    executed = nbformat.read(out / "99_toy.ipynb", as_version=4)
+    assert any('MODEL = "tiny"' in cell.source for cell in executed.cells)
+
+
+@pytest.mark.lessons
+def test_pages_stand_alone_and_describe_their_pictures(run):
+    _, out = run
+    page = (out / "99_toy.html").read_text()
+    assert 'alt="A line through three points' in page
+    assert 'alt="A plain box that stands for a diagram."' in page
+    assert "figures/99_box.svg" not in page  # it is inside the page
+    assert (out / "98_fails.html").exists()
+
+
+@pytest.mark.lessons
+def test_a_dead_kernel_is_a_failed_lesson(folder, tmp_path):
+    add_code(folder / TOY.name, "import os\nos._exit(1)")
+    (result,) = course.run_lessons(out=tmp_path / "out", folder=folder)
+    assert "Kernel died" in result.error
+
+
+def test_an_unknown_parameter_is_refused_before_anything_runs(folder, tmp_path):
+    path = folder / TOY.name
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        cell.source = cell.source.replace("DEVICE", "PLACE")
+    nbformat.write(notebook, path)
+    out = tmp_path / "out"
+    with pytest.raises(course.CourseError, match="no parameter DEVICE.*PLACE"):
+        course.run_lessons(device="cuda", out=out, folder=folder)
+    assert not out.exists()
+
+
+def test_an_unknown_lesson_names_those_there_are(folder):
+    with pytest.raises(course.CourseError, match="begins with '42'.*99_toy"):
+        course.find_lessons("42", folder)
+
+
+def test_without_a_clone_the_course_says_so(tmp_path):
+    with pytest.raises(course.CourseError, match="clone"):
+        course.find_lessons(folder=tmp_path)
+
+
+def test_the_table_names_failed_lessons():
+    results = [
+        course.Result("00_start_here", 1.25, 3, 3),
+        course.Result("01_discrete_prompts", 2.0, 4, 5, "cell 7 raised KeyError"),
+    ]
+    assert course.table(results).splitlines() == [
+        "lesson               minutes  claims held",
+        "00_start_here            1.2    3 of 3",
+        "01_discrete_prompts      2.0    4 of 5  FAILED",
+        "all                      3.2",
+    ]
+
+
+@pytest.mark.lessons
+def test_a_refresh_of_a_fresh_lesson_changes_only_measured_output(folder):
+    path = folder / TOY.name
+    before = nbformat.read(path, as_version=4)
+    course.refresh(folder=folder)
+    after = nbformat.read(path, as_version=4)
+    for cell in [*before.cells, *after.cells]:
+        if cell.get("id") in ("setup", "figure"):  # versions, pixels
+            cell.outputs = []
+    assert after == before
+
+
+@pytest.mark.lessons
+def test_a_lesson_that_fails_keeps_its_file(folder):
+    path = folder / TOY.name
+    add_code(path, "1 / 0")
+    before = path.read_bytes()
+    with pytest.raises(course.CourseError, match="99_toy was left as it was"):
+        course.refresh(folder=folder)
+    assert path.read_bytes() == before
+
+
+def test_tidy_leaves_only_lasting_metadata():
+    notebook = nbformat.read(TOY, as_version=4)
+    good = nbformat.from_dict(notebook)
+    notebook.metadata["widgets"] = {"state": {}}
+    notebook.cells[1].metadata["execution"] = {"iopub.execute_input": "12:00"}
+    notebook.cells[1].execution_count = 40
+    course.tidy(notebook)
+    assert notebook == good
+
+
+def test_the_stamp_follows_the_code_and_not_the_prose():
+    notebook = nbformat.read(TOY, as_version=4)
+    stamp = course.code_sha256(notebook)
+    notebook.cells[0].source += "\nMore prose."
+    assert course.code_sha256(notebook) == stamp
+    notebook.cells[1].source += "\n"
+    assert course.code_sha256(notebook) != stamp
