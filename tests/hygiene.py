@@ -303,8 +303,8 @@ def exercises(notebook, path):
 
 def exercise_faults(notebook, cell):
     faults = []
-    if not re.match(r"checks\.ex\d\d_\d\(", check_call(cell.source)):
-        faults.append("the last statement is not checks.exNN_N(...)")
+    if not re.match(r"exercises\.ex\d\d_\d\(", check_call(cell.source)):
+        faults.append("the last statement is not exercises.exNN_N(...)")
     if "..." not in cell.source:
         faults.append("the stub has no ...")
     if "not done yet" not in printed(cell):

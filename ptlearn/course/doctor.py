@@ -179,7 +179,7 @@ def _altered(file: Path, digest: str) -> bool:
 
 
 def check_disk() -> Check:
-    """Is there room for the model, if it lacks, and for the course's results?"""
+    """Check that there is room for the model and for the course's results."""
     cache = cache_dir()
     existing = next(p for p in (cache, *cache.parents) if p.exists())
     free = shutil.disk_usage(existing).free
@@ -204,7 +204,7 @@ def check_disk() -> Check:
 
 
 def check_memory() -> Check:
-    """Is there memory for the largest lesson?"""
+    """Check that there is memory for the largest lesson."""
     memory = psutil.virtual_memory()
     found = f"{memory.available / 1e9:.1f} of {memory.total / 1e9:.1f} GB available"
     if memory.available >= MEMORY_BYTES:

@@ -1,137 +1,36 @@
-"""Checks for the exercises: they speak, and they never stop a notebook.
+"""The checks of the exercises, by lesson.
 
 The convention, which the tests hold every lesson to:
 
-* An exercise is a code cell tagged ``exercise``: the stub, with ``...`` where
-  the learner writes, and as its last statement the call of its check, such as
-  ``checks.ex01_2(answer, report)``. A function stub says ``return ...``.
-* The next cell is Markdown with two folds, ``<details><summary>Hint</summary>``
-  and ``<details><summary>Solution</summary>``; the solution holds one
-  ``python`` code block, which replaces everything in the stub but the check.
+* An exercise is a code cell tagged ``exercise``: the stub, with ``...`` where the
+  learner writes, and as its last statement the call of its check, such as
+  ``exercises.ex01_2(is_hit)``. A function stub says ``return ...``.
+* The next cell is Markdown with two folds, ``<details><summary>Hint</summary>`` and
+  ``<details><summary>Solution</summary>``; the solution holds one ``python`` code
+  block, which replaces everything in the stub but the check.
 * The check is a function here, named after lesson and number and marked with
-  ``@exercise``. It calls `expect` on what the learner gave and on what it works
-  out itself, from the lesson's own variables where the answer depends on the
-  model, so that it is right on every model.
+  ``@exercise``. It calls ``expect`` on what the learner gave and on what it works out
+  itself, from the lesson's own variables where the answer depends on the model, so
+  that it is right on every model.
 
-A check prints "passes", "not done yet", or the value got and wanted. An error
-inside it, or inside the learner's function, is printed as well, not raised.
+Each takes what the learner made, prints what it found, and returns nothing.
 """
 
-import functools
-from collections.abc import Callable, Mapping
-from numbers import Number
+from .expect import exercise, expect
 
-import numpy as np
-
-
-class _NotDone(Exception):
-    """A ``...`` is still there."""
-
-
-class _Wrong(Exception):
-    """The value differs from what was wanted; the message says both."""
-
-
-def exercise(function: Callable[..., None]) -> Callable[..., None]:
-    """Make a check out of a function named ``exLL_N`` that calls `expect`."""
-    lesson, number = function.__name__.removeprefix("ex").split("_")
-    label = f"Exercise {lesson}.{number}"
-
-    @functools.wraps(function)
-    def check(*args, **kwargs) -> None:
-        try:
-            for value in (*args, *kwargs.values()):
-                _refuse_stub(value)
-            function(*args, **kwargs)
-        except _NotDone:
-            print(f"{label}: not done yet. Replace the ... and run the cell again.")
-        except _Wrong as wrong:
-            print(f"{label}: not right yet. {wrong}")
-        except Exception as error:  # a learner's code may raise anything
-            print(f"{label}: stopped by {type(error).__name__}: {error}")
-        else:
-            print(f"{label}: passes.")
-
-    return check
-
-
-def expect(what: str, got, want, *, tol: float = 0.0) -> None:
-    """Compare what the learner gave with what is right.
-
-    `what` names the value for the message. Numbers, tensors, arrays and series
-    may differ by `tol`; anything else must be equal.
-    """
-    _refuse_stub(got)
-    if _is_array(want):
-        _expect_array(what, _as_array(got), _as_array(want), tol)
-    elif isinstance(want, Number) and not isinstance(want, bool | np.bool_):
-        _expect_number(what, got, want, tol)
-    elif got != want:
-        raise _Wrong(f"{what}: got {got!r}, wanted {want!r}.")
-
-
-def _refuse_stub(value) -> None:
-    inside = ()
-    if isinstance(value, list | tuple | set):
-        inside = value
-    elif isinstance(value, Mapping):
-        inside = value.values()
-    if value is ... or any(item is ... for item in inside):
-        raise _NotDone
-
-
-def _is_array(value) -> bool:
-    return hasattr(value, "shape") and len(value.shape) > 0
-
-
-def _as_array(value) -> np.ndarray:
-    if hasattr(value, "detach"):  # a tensor, perhaps on a GPU or with gradient
-        value = value.detach().cpu()
-        value = value.float() if value.is_floating_point() else value
-    return np.asarray(value)
-
-
-def _expect_number(what: str, got, want, tol: float) -> None:
-    if _is_array(got):
-        raise _Wrong(f"{what}: got {got.shape} numbers, wanted one: {want!r}.")
-    number = got.item() if hasattr(got, "item") else got
-    if isinstance(number, bool) or not isinstance(number, Number):
-        raise _Wrong(f"{what}: got {got!r}, wanted the number {want!r}.")
-    # Written so that a NaN is wrong, too.
-    if not abs(number - want) <= tol:
-        margin = f" (within {tol:g})" if tol else ""
-        raise _Wrong(f"{what}: got {number!r}, wanted {want!r}{margin}.")
-
-
-def _expect_array(what: str, got: np.ndarray, want: np.ndarray, tol: float) -> None:
-    if got.shape != want.shape:
-        raise _Wrong(f"{what}: got shape {got.shape}, wanted {want.shape}.")
-    if not np.issubdtype(want.dtype, np.number):
-        same = bool((got == want).all())
-        detail = "some entries differ"
-    else:
-        gap = np.abs(got - want)
-        same = bool((gap <= tol).all())
-        detail = f"largest difference {gap.max():.3g}, allowed {tol:g}"
-    if not same:
-        raise _Wrong(f"{what}: got {_short(got)}, wanted {_short(want)}; {detail}.")
-
-
-def _short(array: np.ndarray) -> str:
-    return np.array2string(array, precision=4, threshold=8, separator=", ")
-
-
-# --- lesson 00: start here ----------------------------------------------------
+# --- lesson 00: start here -------------------------------------------------
 
 
 @exercise
 def ex00_1(both, reports, wordings):
+    """Check the share of rows that two wordings both get right."""
     first, second = (reports[wording].rows["hit"] for wording in wordings[:2])
     expect("share that both got right", both, float((first & second).mean()), tol=1e-9)
 
 
 @exercise
 def ex00_2(wording, lm, task):
+    """Check a wording of one's own: its columns, then its score."""
     from ..evaluation.report import evaluate
     from ..prompts.prompt import Prompt
 
@@ -140,11 +39,12 @@ def ex00_2(wording, lm, task):
     print(evaluate(prompt, task))
 
 
-# --- lesson 01: discrete prompts ----------------------------------------------
+# --- lesson 01: discrete prompts -------------------------------------------
 
 
 @exercise
 def ex01_1(log_prob, step_logits, answer_ids):
+    """Check the log-probability of an answer of several tokens."""
     steps = step_logits.log_softmax(-1)
     want = sum(steps[i, token].item() for i, token in enumerate(answer_ids))
     expect("log-probability of the answer", log_prob, want, tol=1e-4)
@@ -152,6 +52,7 @@ def ex01_1(log_prob, step_logits, answer_ids):
 
 @exercise
 def ex01_2(is_hit):
+    """Check strict P@1 as a function of log-probabilities and answer ids."""
     from torch import tensor
 
     log_probs = tensor([[0.1, 0.7, 0.2], [0.5, 0.2, 0.3]]).log()
@@ -161,15 +62,17 @@ def ex01_2(is_hit):
 
 @exercise
 def ex01_3(rows_needed, half_width):
+    """Check how many rows an interval of a given half-width needs."""
     want = 1.96**2 * 0.5 * (1 - 0.5) / half_width**2
     expect("rows needed", rows_needed, want, tol=1.0)
 
 
-# --- lesson 02: virtual tokens ------------------------------------------------
+# --- lesson 02: virtual tokens ---------------------------------------------
 
 
 @exercise
 def ex02_1(splice):
+    """Check the splicing of the table's vectors into word embeddings."""
     from torch import tensor
 
     words, table = tensor([[[1.0], [2], [3]]] * 2), tensor([[10.0], [20]])
@@ -180,20 +83,23 @@ def ex02_1(splice):
 
 @exercise
 def ex02_2(count, lm):
+    """Check the count of trainable numbers."""
     expect("trainable numbers", count, (5 + 2) * lm.token_dim)
 
 
 @exercise
 def ex02_3(places):
+    """Check the places whose logits predict the answer."""
     expect("places(8, 1)", places(8, 1), [7])
     expect("places(8, 3)", places(8, 3), [7, 8, 9])
 
 
-# --- lesson 03: context words -------------------------------------------------
+# --- lesson 03: context words ----------------------------------------------
 
 
 @exercise
 def ex03_1(nearest):
+    """Check the nearest word by cosine."""
     from torch import tensor
 
     words = tensor([[4.0, 0], [2, 2], [0, 2]])
@@ -204,6 +110,7 @@ def ex03_1(nearest):
 
 @exercise
 def ex03_2(text):
+    """Check a template with context words in place."""
     from ..templates.language import Template
 
     want = '{subject} [V:"lies in"] [V] {answer}'
@@ -212,6 +119,7 @@ def ex03_2(text):
 
 @exercise
 def ex03_3(start, lm, task):
+    """Check initial vectors from the mean of the answers' first tokens."""
     from torch import tensor
 
     firsts = [
@@ -222,11 +130,12 @@ def ex03_3(start, lm, task):
     expect("the start", start, mean.expand(6, -1), tol=1e-5)
 
 
-# --- lesson 04: the prompt encoder --------------------------------------------
+# --- lesson 04: the prompt encoder -----------------------------------------
 
 
 @exercise
 def ex04_1(trained, kept):
+    """Check numbers trained and kept by an encoder."""
     width, tokens = 768, 20
     expect("numbers trained", trained, 14 * width**2 + (18 + tokens) * width)
     expect("numbers kept", kept, tokens * width)
@@ -234,6 +143,7 @@ def ex04_1(trained, kept):
 
 @exercise
 def ex04_2(likeness):
+    """Check the mean cosine between the vectors of a table."""
     from torch import tensor
 
     expect("two like rows", likeness(tensor([[1.0, 0], [2, 0]])), 1.0, tol=1e-5)
@@ -243,6 +153,7 @@ def ex04_2(likeness):
 
 @exercise
 def ex04_3(config, lm, template):
+    """Check an encoder config whose table starts at the words."""
     from ..prompts.tuner import PromptTuner
 
     expect("kind", config.kind, "lstm")
@@ -254,11 +165,12 @@ def ex04_3(config, lm, template):
     expect("the table at step 0", table, words)
 
 
-# --- lesson 05: mixed prompts -------------------------------------------------
+# --- lesson 05: mixed prompts ----------------------------------------------
 
 
 @exercise
 def ex05_1(text):
+    """Check a mixed template."""
     from ..templates.language import Template
 
     want = "[V:3] {subject} is a city in [V] {answer}"
@@ -267,21 +179,24 @@ def ex05_1(text):
 
 @exercise
 def ex05_2(where_virtual):
+    """Check where the virtual tokens stand among ids."""
     expect("[3, -1, 1, -2]", where_virtual([3, -1, 1, -2]), [(1, 0), (3, 1)])
     expect("no virtual tokens", where_virtual([5, 7]), [])
     expect("[-2, 4, -1]", where_virtual([-2, 4, -1]), [(0, 1), (2, 0)])
 
 
-# --- lesson 06: fold and use ----------------------------------------------------
+# --- lesson 06: fold and use -----------------------------------------------
 
 
 @exercise
 def ex06_1(size, lm):
+    """Check the bytes of a saved table."""
     expect("bytes", size, 20 * lm.token_dim * 4)
 
 
 @exercise
 def ex06_2(goes_to_peft):
+    """Check which templates PEFT can hold."""
     from ..templates.language import Template
 
     expect("prefix", goes_to_peft(Template("[V:4] {text} {answer}")), True)
@@ -292,6 +207,7 @@ def ex06_2(goes_to_peft):
 
 @exercise
 def ex06_3(fold):
+    """Check folding by hand, in eval mode and without gradient."""
     from torch import ones
 
     from ..prompts.encoders import EncoderConfig, make_encoder

@@ -165,7 +165,7 @@ def write_page(notebook, page: Path, folder: Path) -> None:
 
 
 def table(results: list[Result]) -> str:
-    """The results as a plain-text table: lesson, minutes, claims held."""
+    """Lay the results out as a plain-text table: lesson, minutes, claims held."""
     width = max(len("lesson"), *(len(result.lesson) for result in results))
     lines = [f"{'lesson':<{width}}  minutes  claims held"]
     for result in results:

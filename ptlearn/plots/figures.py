@@ -59,7 +59,7 @@ def show(fig: Figure, alt: str) -> None:
 
 @in_style
 def training_curves(histories: Histories, *, title: str = "") -> Figure:
-    """Loss (left) and dev score (right) by step.
+    """Draw loss (left) and dev score (right) by step.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def wording_bars(
     controls: pd.DataFrame | None = None,
     title: str = "The same question in other words",
 ) -> Figure:
-    """A bar with its interval for each wording, best first.
+    """Draw a bar with its interval for each wording, best first.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def seeds_strip(
     *,
     title: str = "One dot a seed",
 ) -> Figure:
-    """One dot a seed; mean and interval where there are three seeds or more.
+    """Draw one dot a seed; mean and interval where there are three or more.
 
     Parameters
     ----------
@@ -217,7 +217,7 @@ def lr_heatmap(
     row: str | None = None,
     title: str = "Which learning rate suits which arm",
 ) -> Figure:
-    """Mean score by learning rate; the best rate of each line is named.
+    """Draw the mean score by learning rate; the best rate of each line is named.
 
     Parameters
     ----------
@@ -250,7 +250,7 @@ def lr_heatmap(
 
 @in_style
 def fold_before_after(frame: pd.DataFrame, *, title: str = "Before and after folding"):
-    """A panel for each column, a bar for each line: what folding saves.
+    """Draw what folding saves: a panel for each column, a bar for each line.
 
     Parameters
     ----------
@@ -296,7 +296,7 @@ def _curves_frame(histories) -> pd.DataFrame:
 
 
 def _best_marked(values: np.ndarray) -> np.ndarray:
-    """The numbers as text; below the highest of each line stands "best"."""
+    """Write the numbers as text, with "best" below the highest of each line."""
     texts = np.array([[f"{v:.2f}" for v in line] for line in values], dtype=object)
     for line, text in zip(values, texts, strict=True):
         if not np.isnan(line).all():

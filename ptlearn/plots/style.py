@@ -48,51 +48,58 @@ def in_style(draw):
 
 
 def new_figure(height: float = HEIGHT) -> Figure:
+    """Make an empty figure of the course's width; ``height`` is in inches."""
     # Not through pyplot, which would show it a second time below the cell.
     return Figure(figsize=(WIDTH, height), layout="constrained")
 
 
 def new_panels(number: int, height: float = HEIGHT) -> tuple[Figure, np.ndarray]:
+    """Make a figure with ``number`` panels side by side."""
     fig = new_figure(height)
     return fig, fig.subplots(1, number, squeeze=False)[0]
 
 
 def palette(number: int) -> list:
+    """Return ``number`` colours; they repeat after the eighth."""
     return [COLOURS[i % len(COLOURS)] for i in range(number)]
 
 
 def dashes(number: int) -> list:
+    """Return ``number`` dash patterns, as seaborn takes them."""
     dashes = ["", (4, 1.5), (1, 1), (3, 1, 1, 1), (6, 2, 1, 2)]
     return [dashes[i % len(dashes)] for i in range(number)]
 
 
 def from_zero(ax: Axes) -> None:
-    """Heights are read from zero, also when all are zero."""
+    """Let the vertical axis begin at zero, also where all heights are zero."""
     top = ax.get_ylim()[1]
     # The margin was a share of the data's own range, which may be next to nothing.
     ax.set_ylim(0, 1.03 * top if top > 0.06 else 0.1)
 
 
 def score_label(score: str) -> str:
+    """Return the words for a score's axis."""
     return SCORE_LABELS.get(score, score.replace("_", " "))
 
 
 def short(text: str, width: int) -> str:
-    """On one line, cut to ``width``; a dollar sign is no formula."""
+    """Put a text on one line of at most ``width``; a dollar sign is no formula."""
     text = text.replace("\n", " / ")
     text = text if len(text) <= width else text[: width - 1] + "\u2026"
     return text.replace("$", r"\$")
 
 
 def token(lm, i: int) -> str:
-    """A token as a label: letters that the font lacks are spelt as codes."""
+    """Write a token as a label; letters that the font lacks become codes."""
     text = lm.tokenizer.decode([i]).strip()
     return short(text.encode("ascii", "backslashreplace").decode(), 12)
 
 
 def number(value: float) -> str:
+    """Write a number with few digits, thousands set apart."""
     return f"{value:,.0f}" if abs(value) >= 100 or value == 0 else f"{value:.3g}"
 
 
 def say(ax: Axes, text: str) -> None:
+    """Write a sentence into the middle of an empty panel."""
     ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes)

@@ -1,31 +1,23 @@
 """A figure is shown once, with a sentence for those who cannot see it."""
 
-import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-import torch
+from figure_tools import axes, drawn, lines_with_points
 from matplotlib.container import BarContainer
 
 import ptlearn as pt
-from ptlearn.plots import figures as plots
+from ptlearn import plots
 
 ALT = "A straight line that rises from zero to one."
-
-
-@pytest.fixture(autouse=True)
-def quiet_figures():
-    with matplotlib.rc_context({"backend": "agg"}):
-        yield
-    plt.close("all")
 
 
 @pytest.fixture
 def shown(monkeypatch):
     """What was displayed, as IPython would get it."""
     images = []
-    monkeypatch.setattr(plots, "display", images.append)
+    monkeypatch.setattr("ptlearn.plots.figures.display", images.append)
     return images
 
 
@@ -83,21 +75,6 @@ def history(seed=0, steps=30, every=10, scored=True):
         for step in range(1, steps + 1)
     ]
     return pt.History(records)
-
-
-def drawn(fig):
-    """The figure saved, as a learner would get it: no warning, no error."""
-    fig.canvas.draw()
-    return fig
-
-
-def axes(fig):
-    """The panels, without colour bars."""
-    return [ax for ax in fig.axes if ax.get_label() != "<colorbar>"]
-
-
-def lines_with_points(ax):
-    return [line for line in ax.lines if len(line.get_xdata())]
 
 
 def test_training_curves_have_a_line_for_each_label():
@@ -243,38 +220,6 @@ def test_lr_heatmap_leaves_a_diverged_cell_empty_and_takes_scales():
     assert [t.get_text() for t in ax.texts] == ["0.10\nbest"]
 
 
-def test_token_geometry_compares_with_words_and_lengths():
-    lm = pt.load_lm("tiny")
-    words = ["capital", "country"]
-    ids = [
-        lm.tokenizer(" " + w, add_special_tokens=False)["input_ids"][0] for w in words
-    ]
-    table = torch.stack([lm.embed(torch.tensor(i)) for i in ids]) * 2
-    fig = drawn(plots.token_geometry(table, lm, words))
-    lengths, cosines = axes(fig)
-    values = [float(t.get_text()) for t in cosines.texts]
-    assert values[0] == values[3] == 1.0 and abs(values[1]) < 0.9
-    assert len(lengths.lines) == 2
-    assert lengths.lines[0].get_xdata()[0] == pytest.approx(table[0].norm().item())
-
-
-def test_token_geometry_finds_the_nearest_token():
-    lm = pt.load_lm("tiny")
-    table = pt.PromptTuner(
-        lm, '[V:"capital city"] {subject} {answer}'
-    ).prompt_embeddings()
-    _, cosines = axes(drawn(plots.token_geometry(table, lm)))
-    texts = [t.get_text() for t in cosines.texts]
-    assert texts[0] == "capital\n1.00" and texts[3] == "city\n1.00"
-
-
-@pytest.mark.parametrize("value", [0.0, float("nan")])
-def test_token_geometry_stands_zeros_and_gaps(value):
-    lm = pt.load_lm("tiny")
-    drawn(plots.token_geometry(torch.full((1, lm.token_dim), value), lm, ["city"]))
-    drawn(plots.token_geometry(torch.full((2, lm.token_dim), value), lm))
-
-
 def test_fold_before_after_has_a_panel_a_column():
     frame = pd.DataFrame(
         {"parameters": [8_275_968, 4_608], "milliseconds": [0.0, np.nan]},
@@ -294,38 +239,3 @@ def test_the_style_does_not_leak_out_of_a_figure():
     before = dict(plt.rcParams)
     plots.seeds_strip(seeds({"a": 5}))
     assert dict(plt.rcParams) == before
-
-
-def test_what_helped_has_an_arm_a_line_with_two_intervals():
-    table = pd.DataFrame(
-        {"difference": [0.1, 0.3], "low": [0.05, np.nan], "high": [0.2, np.nan]},
-        index=["LSTM", "mixed"],
-    ).assign(rows_low=-0.1, rows_high=0.4)
-    fig = drawn(plots.what_helped(table))
-    (ax,) = axes(fig)
-    names = [label.get_text() for label in ax.get_yticklabels()]
-    assert names == ["mixed", "LSTM"], "best first"
-    over_rows, over_seeds = (
-        [line[:, 0].tolist() for line in lines.get_segments() if len(line)]
-        for lines in ax.collections
-    )
-    assert over_rows == [[-0.1, 0.4]] * 2
-    assert [0.05, 0.2] in over_seeds
-    (legend,) = fig.legends
-    assert [t.get_text() for t in legend.get_texts()] == [
-        "95 % interval over test rows",
-        "95 % interval over seeds",
-    ]
-
-
-def test_convergence_draws_final_runs_only():
-    curve = [[10, 0.1], [20, 0.4]]
-    lines = [
-        {"arm": arm, "final": final, "error": "", "dev_curve": curve}
-        for arm, final in [("a", True), ("a", True), ("b", True), ("a", False)]
-    ]
-    frame = pd.DataFrame(lines)
-    (ax,) = axes(drawn(plots.convergence(frame)))
-    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["a", "b"]
-    assert lines_with_points(ax)[0].get_ydata().tolist() == [0.1, 0.4]
-    drawn(plots.convergence(frame.assign(final=False)))

@@ -1,0 +1,42 @@
+"""Figures of stored studies."""
+
+import numpy as np
+import pandas as pd
+from figure_tools import axes, drawn, lines_with_points
+
+from ptlearn import plots
+
+
+def test_what_helped_has_an_arm_a_line_with_two_intervals():
+    table = pd.DataFrame(
+        {"difference": [0.1, 0.3], "low": [0.05, np.nan], "high": [0.2, np.nan]},
+        index=["LSTM", "mixed"],
+    ).assign(rows_low=-0.1, rows_high=0.4)
+    fig = drawn(plots.what_helped(table))
+    (ax,) = axes(fig)
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert names == ["mixed", "LSTM"], "best first"
+    over_rows, over_seeds = (
+        [line[:, 0].tolist() for line in lines.get_segments() if len(line)]
+        for lines in ax.collections
+    )
+    assert over_rows == [[-0.1, 0.4]] * 2
+    assert [0.05, 0.2] in over_seeds
+    (legend,) = fig.legends
+    assert [t.get_text() for t in legend.get_texts()] == [
+        "95 % interval over test rows",
+        "95 % interval over seeds",
+    ]
+
+
+def test_convergence_draws_final_runs_only():
+    curve = [[10, 0.1], [20, 0.4]]
+    lines = [
+        {"arm": arm, "final": final, "error": "", "dev_curve": curve}
+        for arm, final in [("a", True), ("a", True), ("b", True), ("a", False)]
+    ]
+    frame = pd.DataFrame(lines)
+    (ax,) = axes(drawn(plots.convergence(frame)))
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["a", "b"]
+    assert lines_with_points(ax)[0].get_ydata().tolist() == [0.1, 0.4]
+    drawn(plots.convergence(frame.assign(final=False)))
