@@ -27,10 +27,10 @@ endif
 export JUPYTER_PREFER_ENV_PATH := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup course test lint lab refresh smoke bench clean
+.PHONY: help setup course test test-fast lint lab refresh smoke bench clean
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup: $(READY)  ## the virtual environment and the model, nothing else
 	$(BIN)/ptlearn fetch
@@ -40,14 +40,22 @@ course: setup  ## run the lessons; notebooks and pages in build/course
 
 # One pytest run, so that its last line is the sum of everything: unit tests,
 # rules for notebooks, each lesson with its solutions on the tiny model, and each
-# lesson as it stands on the embedded model (nbval).
-test: setup lint  ## everything that CI runs
-	TQDM_DISABLE=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests notebooks \
-		--nbval-lax --nbval-current-env --nbval-cell-timeout=600
+# lesson as it stands on the embedded model (nbval). As many processes as cores, of
+# one thread each: two such do more than one of two threads. A file stays in one
+# process (nbval asks for that), and tests/conftest.py puts the longest files first.
+PYTEST := OMP_NUM_THREADS=1 TQDM_DISABLE=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest \
+	--numprocesses auto --dist loadfile --no-loadscope-reorder
 
-lint: $(READY)  ## ruff on code and notebooks
+test: setup lint  ## everything that CI runs
+	$(PYTEST) tests notebooks --nbval-lax --nbval-current-env --nbval-cell-timeout=600
+
+test-fast: $(READY)  ## what to run after changing a line: a minute
+	$(PYTEST) tests -m "not slow and not lessons and not embedded"
+
+lint: $(READY)  ## ruff on code and notebooks, and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
 lab: setup  ## JupyterLab in notebooks/
 	cd notebooks && $(abspath $(BIN))/jupyter lab
@@ -72,5 +80,5 @@ $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) --upgrade pip
 	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
-	$(PIP) -e '.[test]'
+	$(PIP) -e '.[course,test]'
 	touch $@

@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 import tomllib
-import zipfile
 from pathlib import Path
 
 import nbformat
@@ -25,7 +24,8 @@ CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
 
 def requirements():
     """{name: Requirement} of what a learner needs."""
-    listed = map(Requirement, PROJECT["dependencies"])
+    course = PROJECT["optional-dependencies"]["course"]
+    listed = map(Requirement, [*PROJECT["dependencies"], *course])
     return {requirement.name: requirement for requirement in listed}
 
 
@@ -122,20 +122,6 @@ def test_every_lazy_name_is_there():
         assert getattr(ptlearn, name) is not None
 
 
-def test_the_wheel_has_the_data_and_the_tokenizer_and_no_lessons(tmp_path):
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
-    (wheel,) = tmp_path.glob("*.whl")
-    names = set(zipfile.ZipFile(wheel).namelist())
-    assert "ptlearn/_data/README.md" in names
-    assert "ptlearn/assets/smollm2-tokenizer/tokenizer.json" in names
-    assert not [name for name in names if name.endswith(".ipynb")]
-
-
 def test_ci_runs_the_test_command():
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
@@ -146,7 +132,7 @@ def test_make_lists_every_command():
     listed = subprocess.run(
         ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    for target in ["course", "test", "lab", "refresh", "smoke", "clean"]:
+    for target in ["course", "test", "test-fast", "lab", "refresh", "smoke"]:
         assert f"make {target} " in listed
 
 
@@ -162,7 +148,7 @@ def test_make_installs_torch_first_and_everything_with_exact_versions():
     assert [line.split("constraints.txt ")[1] for line in installs] == [
         "--upgrade pip",
         "--index-url URL torch",
-        "-e '.[test]'",
+        "-e '.[course,test]'",
     ]
 
 

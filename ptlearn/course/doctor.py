@@ -107,8 +107,9 @@ def check_python() -> Check:
 def check_packages() -> Check:
     """Compare every installed requirement with its declared range."""
     wanted = [Requirement(text) for text in metadata.requires("ptlearn") or ()]
-    # extras such as [test] are not asked of a learner
-    wanted = [r for r in wanted if r.marker is None or r.marker.evaluate({"extra": ""})]
+    # The lessons need [course]; extras such as [test] are not asked of a learner.
+    needed = {"extra": "course"}
+    wanted = [r for r in wanted if r.marker is None or r.marker.evaluate(needed)]
     wrong = {str(r): fault for r in wanted if (fault := _package_fault(r))}
     if not wrong:
         return Check("packages", True, f"{len(wanted)} installed, all in range")

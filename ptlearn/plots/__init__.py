@@ -1,6 +1,14 @@
 """Figures in one style, each shown with a sentence that says what is in it."""
 
+from importlib.util import find_spec
+
 import lazy_loader
+
+if not find_spec("seaborn"):
+    raise ModuleNotFoundError(
+        "figures need matplotlib, seaborn and IPython, which the core of ptlearn does "
+        "not install: pip install 'ptlearn[course]'"
+    )
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
