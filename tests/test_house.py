@@ -223,7 +223,7 @@ def test_errors_are_one_family():
     from ptlearn import errors
 
     found = [value for value in vars(errors).values() if isinstance(value, type)]
-    assert len(found) == 8
+    assert len(found) == 9
     assert all(issubclass(error, errors.PtlearnError) for error in found)
 
 
