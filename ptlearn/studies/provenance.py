@@ -81,6 +81,9 @@ def _meaning(node) -> tuple | str:
     """
     if isinstance(node, list):
         return tuple(_meaning(item) for item in node if not _is_docstring(item))
+    if isinstance(node, ast.JoinedStr):  # Python 3.12 adds empty parts to f-strings
+        parts = [part for part in node.values if getattr(part, "value", None) != ""]
+        return type(node).__name__, _meaning(parts)
     if not isinstance(node, ast.AST):
         return repr(node)
     fields = [(name, _meaning(value)) for name, value in ast.iter_fields(node)]
@@ -88,5 +91,5 @@ def _meaning(node) -> tuple | str:
 
 
 def _is_docstring(node) -> bool:
-    """Whether a statement is a bare constant, which does nothing."""
+    """Whether this is a statement of a bare constant, which does nothing."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ptlearn.errors import StudyError
-from ptlearn.studies.store import append_row, read_folder, read_rows
+from ptlearn.studies.store import append_row, drop_torn_line, read_folder, read_rows
 
 ROW = {"key": "1", "arm": "größer als 日本\u2028", "score": 0.5}
 
@@ -17,13 +17,18 @@ def test_a_row_comes_back_as_it_was(tmp_path):
     assert read_rows(path) == [ROW, ROW | {"key": "2"}]
 
 
-def test_a_cut_last_line_of_another_study_is_left_out(tmp_path):
-    path = tmp_path / "other.jsonl"
+def test_wherever_a_writer_was_killed_only_its_last_row_is_lost(tmp_path):
+    """A kill leaves some beginning of the file: every one of them is tried."""
+    path = tmp_path / "study.jsonl"
     append_row(path, ROW)
     whole = path.read_bytes()
+    assert len(whole.decode()) < len(whole), "some cuts lie inside a character"
     for cut in range(len(whole)):
         path.write_bytes(whole + whole[:cut])
         assert read_folder(tmp_path) == {"1": ROW}
+        drop_torn_line(path)
+        append_row(path, ROW | {"key": "2"})
+        assert read_rows(path) == [ROW, ROW | {"key": "2"}]
 
 
 @pytest.mark.parametrize("bad", [b"{", b'{"no": "key"}', b"7", b"\xff"])
