@@ -24,6 +24,7 @@ from peers import CASES, TRAINING_CASES, Case, Ours, Peft, make_rows, seconds
 from tqdm import tqdm
 
 import ptlearn as pt
+from ptlearn.plots.style import COLOURS
 
 HERE = Path(__file__).parent
 ENOUGH = 2.0
@@ -106,7 +107,7 @@ def score_row(lm: pt.LanguageModel, case: Case, repeats: int) -> dict:
     }
     for _ in range(repeats):
         times["peft"].append(seconds(whole, peft))
-        ours.store = None
+        ours.context_cache = None
         times["single"].append(seconds(whole, ours))
         ours.forget()
         times["first"].append(seconds(whole, ours))
@@ -143,7 +144,7 @@ def own_peak() -> int:
 
 
 def precision_row(lm: pt.LanguageModel, repeats: int) -> dict:
-    """A training step in bfloat16 against float32, and how far the answers move."""
+    """Time a training step in bfloat16 and float32, and see how far answers move."""
     half = pt.load_lm(lm.name, device="cpu", dtype="bfloat16")
     case = CASES["prefix 20, 64 tokens"]
     rows = make_rows(lm, case.tokens, case.batch_size)
@@ -175,7 +176,7 @@ def tuning_row(lm: pt.LanguageModel, starts: int) -> dict:
 
 
 def tune(name: str, system, train: list[dict], dev: list[dict]) -> dict:
-    """Steps and seconds until the dev loss, taken every ten steps, is small enough."""
+    """Train until the dev loss, taken every ten steps, is small enough."""
     system.optimizer.zero_grad()
     for group in system.optimizer.param_groups:
         group["lr"] = 3e-4  # without warm-up, 1e-3 throws some starts off
@@ -272,7 +273,7 @@ def average_over_run(steps: pd.DataFrame, rows: int = 512, visits: int = 2400):
 def draw(steps: pd.DataFrame) -> None:
     pt.plots.use_style()
     fig, ax = plt.subplots(figsize=(7, 4))
-    sns.barplot(x=steps["speed-up"], y=steps.index, ax=ax, color=pt.plots.COLOURS[0])
+    sns.barplot(x=steps["speed-up"], y=steps.index, ax=ax, color=COLOURS[0])
     ax.bar_label(ax.containers[0], fmt="%.1f", padding=3)
     ax.axvline(1, color="black", linestyle="--")
     ax.margins(x=0.1)

@@ -14,6 +14,7 @@ from peft import PromptEncoderConfig, get_peft_model
 import ptlearn as pt
 from ptlearn.forward.kv_cache import ContextCache
 from ptlearn.forward.plan import Plan
+from ptlearn.forward.scoring import sum_targets
 from ptlearn.templates.tokenization import pad
 
 
@@ -80,16 +81,16 @@ class Ours:
         self.tuner = pt.PromptTuner(lm, case.template, encoder=case.encoder, seed=seed)
         self.tuner._plan = Plan(lm, self.tuner.template, fast=fast)
         self.optimizer = torch.optim.AdamW(self.tuner.parameters(), lr=1e-3, fused=True)
-        self.store = ContextCache()
+        self.context_cache = ContextCache()
 
     def forget(self) -> None:
         """Make the next visit of every row a first one."""
-        self.store = ContextCache()
+        self.context_cache = ContextCache()
 
     def backward(self, rows: list[dict]) -> torch.Tensor:
-        """The gradient of the virtual tokens' start, shape (tokens, token_dim)."""
+        """Return the gradient of the initial vectors, shape (tokens, token_dim)."""
         examples = [self.tuner.tokens.encode(row) for row in rows]
-        (-self.tuner(examples, self.store).mean()).backward()
+        (-self.tuner(examples, self.context_cache).mean()).backward()
         return self.tuner.encoder.embedding.grad
 
     def step(self, rows: list[dict]) -> None:
@@ -101,10 +102,10 @@ class Ours:
     def score(self, rows: list[dict]) -> float:
         """Mean log-probability of the answers."""
         table = self.tuner.prompt_embeddings()
-        lead = self.tuner._plan.shared_prefix(table)
+        prefix = self.tuner._plan.shared_prefix(table)
         examples = [self.tuner.tokens.encode(row) for row in rows]
-        logits = self.tuner._plan.logits(table, examples, lead, self.store)
-        return float(pt.forward.scoring.sum_targets(logits, examples).mean())
+        logits = self.tuner._plan.logits(table, examples, prefix, self.context_cache)
+        return float(sum_targets(logits, examples).mean())
 
     @property
     def num_trainable(self) -> int:
@@ -115,9 +116,7 @@ class Peft:
     """PEFT's P-tuning with its own prompt encoder."""
 
     def __init__(self, lm: pt.LanguageModel, case: Case):
-        self.tokens = pt.templates.tokenization.TemplateTokens(
-            lm, pt.Template(case.template)
-        )
+        self.tokens = pt.templates.TemplateTokens(lm, pt.Template(case.template))
         kind = {"lstm": "LSTM", "mlp": "MLP"}[case.encoder]
         # PEFT's LSTM width is for each direction, as ptlearn's; its MLP's is not.
         hidden = lm.token_dim // 2 if kind == "LSTM" else lm.token_dim

@@ -39,7 +39,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "evaluation.baselines": ["controls", "easy_rows"],
         "evaluation.report": ["Report", "evaluate"],
         "lm.load": ["LanguageModel", "load_lm"],
-        "plots.figures": ["show"],
+        "plots.display": ["show"],
         "prompts.encoders": ["EncoderConfig"],
         "prompts.peft_format": ["from_peft", "to_peft"],
         "prompts.prompt": ["Prompt"],

@@ -50,3 +50,7 @@ class StudyError(PtlearnError):
 
 class CourseError(PtlearnError):
     """Lessons that cannot be run as asked."""
+
+
+class ClaimError(CourseError):
+    """A claim of a lesson does not hold where it has to."""

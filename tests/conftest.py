@@ -1,6 +1,7 @@
 """What all tests share: they run offline and without progress bars."""
 
 import os
+import re
 
 import pytest
 
@@ -19,3 +20,27 @@ def embedded_lm():
     import ptlearn as pt
 
     return pt.load_lm()
+
+
+def pytest_collection_modifyitems(items):
+    """Put the longest files first, or one process would end the run alone.
+
+    Lessons on the embedded model take minutes, which their first table says; then come
+    the files with lessons on the tiny model, then those with slow tests.
+    """
+    marks = {}
+    for item in items:
+        names = {mark.name for mark in item.iter_markers()}
+        marks.setdefault(item.path, set()).update(names)
+    ranks = {path: rank(path, found) for path, found in marks.items()}
+    items.sort(key=lambda item: ranks[item.path])
+
+
+def rank(path, marks):
+    """Return what a test file is sorted by, the longest first."""
+    if path.suffix == ".ipynb":
+        minutes = re.search(
+            r"\| minutes on .*?\| (\d+) \|", path.read_text(), re.DOTALL
+        )
+        return 0, -int(minutes[1]), path
+    return (1 if "lessons" in marks else 2 if "slow" in marks else 3), 0, path

@@ -15,8 +15,9 @@ from packaging.requirements import Requirement
 
 import hygiene
 from ptlearn.course import runner as course
+from ptlearn.files import PACKAGE, REPOSITORY
 
-ROOT = course.ROOT
+ROOT = REPOSITORY
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # The few packages that conda-forge calls otherwise.
 CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
@@ -197,3 +198,46 @@ def test_readme_names_what_can_be_imported():
         value = ptlearn
         for name in dotted.split("."):
             value = getattr(value, name)
+
+
+# --- the package ------------------------------------------------------------
+
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+LONGEST_FILE = 320  # lines
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_a_file_is_one_idea_and_imports_its_neighbours_relatively(path):
+    text = path.read_text()
+    assert not re.findall(r"^\s*(?:from|import) ptlearn\b.*", text, re.MULTILINE)
+    assert text.count("\n") <= LONGEST_FILE
+
+
+def test_the_public_names_are_few():
+    import ptlearn
+
+    assert 25 <= len(dir(ptlearn)) <= 35, dir(ptlearn)
+
+
+def test_errors_are_one_family():
+    from ptlearn import errors
+
+    found = [value for value in vars(errors).values() if isinstance(value, type)]
+    assert len(found) == 9
+    assert all(issubclass(error, errors.PtlearnError) for error in found)
+
+
+def errors_raised(text: str) -> set[str]:
+    """Names of the errors that a file raises."""
+    return set(re.findall(r"\braise (\w+)\(", text))
+
+
+ALLOWED = {"TypeError", "KeyboardInterrupt", "ModuleNotFoundError"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_only_the_family_is_raised(path):
+    from ptlearn import errors
+
+    raised = {name for name in errors_raised(path.read_text()) if name[0] != "_"}
+    assert raised <= set(vars(errors)) | ALLOWED

@@ -11,7 +11,7 @@ import re
 
 import numpy as np
 
-from ..errors import CourseError
+from ..errors import ClaimError
 
 EMBEDDED_MODEL = "smollm2-135m"
 HOLDS = "Claim holds: "
@@ -22,25 +22,32 @@ FAILS = "Claim does not hold here: "
 _model_name: str | None = None
 
 
-class ClaimError(CourseError):
-    """A claim does not hold where it has to."""
-
-
 def about(lm) -> None:
     """Say which language model the claims below are about.
 
-    `lm` is what ``load_lm`` gave, or a model's name.
+    ``lm`` is what ``load_lm`` gave, or a model's name.
     """
     global _model_name
     _model_name = lm if isinstance(lm, str) else lm.name
 
 
 def check(sentence: str, holds: bool, *, any_model: bool = False) -> None:
-    """Print whether `sentence` holds; stop the notebook where it has to.
+    """Print whether a sentence holds; stop the notebook where it has to.
 
-    `any_model=True` is for claims that no model may break: shapes, identities,
-    "the difference is 0.0". Raises ClaimError if `holds` is False and the model
-    is the embedded one (or `any_model`), TypeError if `holds` is no boolean.
+    Parameters
+    ----------
+    sentence : str
+    holds : bool
+    any_model : bool
+        True for claims that no model may break: shapes, identities, "the difference
+        is 0.0".
+
+    Raises
+    ------
+    ClaimError
+        If it does not hold, and the model is the embedded one or ``any_model`` is set.
+    TypeError
+        If ``holds`` is no boolean.
     """
     if not isinstance(holds, bool | np.bool_):
         raise TypeError(
@@ -61,7 +68,7 @@ def check(sentence: str, holds: bool, *, any_model: bool = False) -> None:
 
 
 def count(text: str) -> tuple[int, int]:
-    """How many claims held, and how many were made, in printed `text`."""
+    """Count the claims that held, and those that were made, in printed text."""
     held = len(re.findall(f"^{re.escape(HOLDS)}", text, re.MULTILINE))
     failed = len(re.findall(f"^{re.escape(FAILS)}", text, re.MULTILINE))
     return held, held + failed

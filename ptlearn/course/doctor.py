@@ -42,7 +42,7 @@ class Check:
 
 
 def doctor() -> bool:
-    """Print a line for each check as it ends; return whether all are well."""
+    """Print a line for each check as it ends; return whether nothing failed."""
     checks = []
     for check in _checks():
         print(check, flush=True)

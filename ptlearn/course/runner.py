@@ -30,7 +30,7 @@ KERNELSPEC = {
 
 @dataclass(frozen=True)
 class Result:
-    """How one lesson went. `error` is empty if it ran to its end."""
+    """How one lesson went; ``error`` is empty if it ran to its end."""
 
     lesson: str
     minutes: float
@@ -40,9 +40,12 @@ class Result:
 
 
 def find_lessons(lesson: str | None = None, folder: Path = NOTEBOOKS) -> list[Path]:
-    """Paths of all lessons, or of those whose file name begins with `lesson`.
+    """Return the paths of the lessons whose file name begins with ``lesson``.
 
-    Raises CourseError if there are none.
+    Raises
+    ------
+    CourseError
+        If there are none.
     """
     paths = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
     if not paths:
@@ -64,11 +67,23 @@ def run_lessons(
     out: Path | None = None,
     folder: Path = NOTEBOOKS,
 ) -> list[Result]:
-    """Run the lessons one after another; keep executed copies and pages in `out`.
+    """Run lessons one after another; keep executed copies and pages.
 
-    `model` and `device` replace the lesson's MODEL and DEVICE. A lesson that
-    fails does not keep the next ones from running. Raises CourseError if a
-    lesson has no such parameter, before anything runs.
+    A lesson that fails does not keep the next ones from running.
+
+    Parameters
+    ----------
+    lesson : str, optional
+        Only lessons whose file name begins so.
+    model, device : str, optional
+        Replace the lesson's MODEL and DEVICE.
+    out : Path, optional
+        Where to write; None is ``build/course``.
+
+    Raises
+    ------
+    CourseError
+        If a lesson has no such parameter, before anything runs.
     """
     paths = find_lessons(lesson, folder)
     asked = {"MODEL": model, "DEVICE": device}
@@ -81,7 +96,7 @@ def run_lessons(
 
 
 def require_parameters(path: Path, parameters: dict[str, str]) -> None:
-    """Raise CourseError unless the lesson has all `parameters`.
+    """Raise CourseError unless the lesson has all ``parameters``.
 
     papermill itself only logs a parameter that a notebook does not know.
     """
@@ -143,7 +158,7 @@ def explain(problem: Exception) -> str:
 
 
 def printed_text(notebook) -> str:
-    """All that the notebook's cells printed, in order."""
+    """Return all that the notebook's cells printed, in order."""
     return "".join(
         output["text"]
         for cell in notebook.cells
@@ -180,7 +195,10 @@ def table(results: list[Result]) -> str:
 def refresh(lesson: str | None = None, folder: Path = NOTEBOOKS) -> list[Path]:
     """Run lessons in place with their own parameters, tidy and stamp them.
 
-    Raises CourseError at the first lesson that fails; its file stays as it was.
+    Raises
+    ------
+    CourseError
+        At the first lesson that fails; its file stays as it was.
     """
     paths = find_lessons(lesson, folder)
     for path in paths:
@@ -241,7 +259,7 @@ def tidy(notebook) -> None:
 
 
 def code_sha256(notebook) -> str:
-    """SHA-256 of the code cells' sources: it changes when the code does."""
+    """Return the SHA-256 of the code cells' sources: it changes when the code does."""
     code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     return hashlib.sha256(json.dumps(code).encode()).hexdigest()
 

@@ -13,11 +13,11 @@ if not find_spec("seaborn"):
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "display": ["show"],
         "figures": [
             "fold_before_after",
             "lr_heatmap",
             "seeds_strip",
-            "show",
             "training_curves",
             "wording_bars",
         ],

@@ -1,16 +1,12 @@
-"""Figures in one style, each shown with a sentence that says what is in it."""
+"""The lessons' own figures: runs, wordings, seeds, rates, folding."""
 
 import textwrap
 from collections.abc import Mapping
-from io import BytesIO
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import PIL.Image
 import seaborn as sns
-from IPython.display import Image, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -33,28 +29,6 @@ from .style import (
 )
 
 Histories = History | Mapping[str, Any]
-
-
-def show(fig: Figure, alt: str) -> None:
-    """Show `fig` as a PNG with `alt` as alternative text and printed caption.
-
-    `alt` is a full sentence that tells a reader who cannot see the figure what
-    it shows. Raises ValueError if it is not one.
-    """
-    if len(alt.split()) < 5 or not alt.rstrip().endswith((".", "!", "?")):
-        raise ValueError(
-            f"alt={alt!r} is not a full sentence: say what the figure shows and "
-            "what can be read from it, ending with a full stop."
-        )
-    drawn, png = BytesIO(), BytesIO()
-    fig.savefig(drawn, format="png", bbox_inches="tight")
-    # A palette makes the file a third as large, and a notebook keeps it. No software
-    # version is written: the same figure gives the same bytes.
-    PIL.Image.open(drawn).convert("RGB").quantize(256).save(png, "png", optimize=True)
-    # A closed figure is not drawn a second time at the end of the cell.
-    plt.close(fig)
-    display(Image(png.getvalue(), format="png", alt=alt))
-    print(alt)
 
 
 @in_style

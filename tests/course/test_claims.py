@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ptlearn.course import claims
+from ptlearn.errors import ClaimError
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +21,7 @@ def test_a_claim_that_holds_is_printed(capsys):
 def test_a_false_claim_stops_the_embedded_model_and_plain_arithmetic(model):
     if model:
         claims.about(model)
-    with pytest.raises(claims.ClaimError, match="'one is more than two'"):
+    with pytest.raises(ClaimError, match="'one is more than two'"):
         claims.check("one is more than two", 1 > 2)
 
 
@@ -33,7 +34,7 @@ def test_a_false_claim_on_another_model_is_only_said(capsys):
 
 def test_a_claim_about_any_model_stops_every_model():
     claims.about("tiny")
-    with pytest.raises(claims.ClaimError):
+    with pytest.raises(ClaimError):
         claims.check("the difference is 0.0", False, any_model=True)
 
 
