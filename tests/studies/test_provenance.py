@@ -110,6 +110,7 @@ def test_the_version_covers_the_rooms_that_run_a_job_and_no_other():
     ]
 
 
+@pytest.mark.slow
 def test_the_version_covers_every_module_that_running_jobs_loads():
     """Jobs of every kind are run, so that imports inside functions have happened."""
     code = """

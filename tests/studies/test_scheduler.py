@@ -96,6 +96,7 @@ def test_a_run_whose_row_was_cut_off_is_done_again(tmp_path):
         assert sorted(path.read_bytes()) == sorted(data)
 
 
+@pytest.mark.slow
 def test_a_killed_study_goes_on_without_a_row_done_twice(true_folder, tmp_path):
     """Killed as each of its jobs begins, in turn; and once with true rows."""
     program = subprocess.run(
@@ -151,6 +152,7 @@ def test_a_worker_that_dies_is_named(tmp_path):
 # Where jobs run
 
 
+@pytest.mark.slow
 def test_a_process_pool_gives_the_same_rows(true_folder, tmp_path):
     run_study(STUDY, folder=tmp_path, workers=2, progress=False)
     assert_same_rows(tmp_path, true_folder)
@@ -175,6 +177,7 @@ class LosesAWorker(Executor):
         return self.cluster.submit(run_or_die, job, threads)
 
 
+@pytest.mark.slow
 def test_a_dask_cluster_that_loses_a_worker_gives_the_same_rows(true_folder, tmp_path):
     from dask.distributed import Client, LocalCluster
 
