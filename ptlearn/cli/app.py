@@ -11,7 +11,7 @@ import typer
 
 import ptlearn
 
-from . import study as study_cli
+from . import study
 
 app = typer.Typer(
     help="P-Tuning, taught by running it: the lessons and their tools.",
@@ -195,4 +195,4 @@ def predict(
     print(f"{count} rows with their answers are in {out}.")
 
 
-study_cli.register(app)
+app.add_typer(study.app, name="study")
