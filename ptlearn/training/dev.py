@@ -44,7 +44,9 @@ class DevSplit:
         if not self.rows:
             return None, None
         found = self._score() if self.accelerator.is_main_process else (0.0, 0.0)
-        if self.accelerator.num_processes == 1:  # and MPS, which has no float64
+        # A process alone has nobody to tell; on MPS, where there is no float64, every
+        # process is alone.
+        if self.accelerator.num_processes == 1:
             return found
         device = self.accelerator.device
         shared = broadcast(torch.tensor(found, dtype=torch.float64, device=device))

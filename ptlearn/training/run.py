@@ -15,13 +15,12 @@ from tqdm.auto import tqdm
 
 from ..errors import PromptError, TrainingError
 from ..forward import scoring
-from ..forward.kv_cache import ContextCache
 from ..prompts.tuner import PromptTuner
 from ..tasks.task import Task
 from .batches import batch_order
 from .checkpoints import Checkpoints
 from .config import TrainingConfig
-from .contexts import pays_to_keep
+from .contexts import context_caches
 from .dev import DevSplit
 from .history import History
 from .schedule import Schedule
@@ -149,10 +148,10 @@ class TrainingRun:
                 self.schedule.see(record["step"], record["dev_loss"])
         visits = planned * config.batch_size / len(self.examples)
         dev_visits = 1 + planned / config.evaluate_every
-        cache = ContextCache(config.kv_cache_bytes)
-        self.context_cache = cache if pays_to_keep(self.examples, visits) else None
-        keep_dev = pays_to_keep(self.dev.examples, dev_visits)
-        self.dev.context_cache = cache if keep_dev else None
+        self.context_cache, self.dev.context_cache = context_caches(
+            [(self.examples, visits), (self.dev.examples, dev_visits)],
+            config.kv_cache_bytes,
+        )
 
     def _progress_bar(self, progress: bool) -> tqdm:
         return tqdm(

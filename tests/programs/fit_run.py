@@ -28,21 +28,21 @@ ROWS = [
     for i, subject in enumerate(SUBJECTS)
     for n in range(3)
 ]
-# With one answer in dev, the best step is on the way and not the first.
+# With one answer in dev, and a low score for it at the start, training raises it.
 TASK = pt.Task.from_rows(ROWS[:17], dev=[r | {"answer": "Japan"} for r in ROWS[17:]])
 EVERY = 4
 MOMENTS = ("between checkpoints", "writing", "written", "renamed")
 CHECKPOINTS = (4, 8, 12, 16, 20)
-SPILLED_OVER = {"kv_cache_bytes": 3000}
+SPILLED_OVER = {"kv_cache_bytes": 30_000}
 # The dev loss is lowest at step 8, known to be flat at 20, and the decay ends at 24.
-PLATEAU = {"schedule": "plateau", "lr": 0.3, "steps": 40}
+PLATEAU = {"schedule": "plateau", "lr": 0.1, "steps": 40}
 PLATEAU_CHECKPOINTS = (8, 20, 24)
 
 
 def train(lm: pt.LanguageModel, **settings) -> dict:
     tuner = pt.PromptTuner(
         lm,
-        "{subject} is in [V:3] {answer}",
+        "The city of {subject} lies in the country that is called [V:3] {answer}",
         encoder=pt.EncoderConfig("lstm", dropout=0.2, residual=True),
     )
     defaults = {"steps": 20, "lr": 0.01, "batch_size": 4, "evaluate_every": EVERY}
