@@ -104,7 +104,3 @@ def _at_least(least: int):
 
 def _positive(value) -> bool:
     return isinstance(value, Real) and 0 < value < float("inf")
-
-
-DEFAULTS = TrainingConfig()
-"""What :func:`ptlearn.fit` takes for a setting that is not given."""

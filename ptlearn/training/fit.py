@@ -8,7 +8,7 @@ import torch
 from ..errors import TrainingError
 from ..prompts.tuner import PromptTuner
 from ..tasks.task import Task
-from .config import DEFAULTS, LEARNING_RATES, TrainingConfig
+from .config import LEARNING_RATES, TrainingConfig
 from .history import History
 from .run import TrainingRun
 
@@ -17,18 +17,18 @@ def fit(
     tuner: PromptTuner,
     task: Task,
     *,
-    steps: int = DEFAULTS.steps,
-    batch_size: int = DEFAULTS.batch_size,
-    lr: float | None = DEFAULTS.lr,
-    weight_decay: float = DEFAULTS.weight_decay,
-    warmup: float = DEFAULTS.warmup,
-    schedule: str = DEFAULTS.schedule,
-    max_grad_norm: float = DEFAULTS.max_grad_norm,
-    evaluate_every: int = DEFAULTS.evaluate_every,
-    patience: int | None = DEFAULTS.patience,
-    metric: str = DEFAULTS.metric,
-    seed: int = DEFAULTS.seed,
-    kv_cache_bytes: int = DEFAULTS.kv_cache_bytes,
+    steps: int = TrainingConfig.steps,
+    batch_size: int = TrainingConfig.batch_size,
+    lr: float | None = TrainingConfig.lr,
+    weight_decay: float = TrainingConfig.weight_decay,
+    warmup: float = TrainingConfig.warmup,
+    schedule: str = TrainingConfig.schedule,
+    max_grad_norm: float = TrainingConfig.max_grad_norm,
+    evaluate_every: int = TrainingConfig.evaluate_every,
+    patience: int | None = TrainingConfig.patience,
+    metric: str = TrainingConfig.metric,
+    seed: int = TrainingConfig.seed,
+    kv_cache_bytes: int = TrainingConfig.kv_cache_bytes,
     checkpoint_dir: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,

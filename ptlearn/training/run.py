@@ -125,14 +125,13 @@ class TrainingRun:
                 if reason := self._why_over():
                     history.stopped = reason
                     break
-                record = self._take_step(batch)
+                record = {"step": state.step + 1} | self._take_step(batch)
                 state.step += 1
-                history.records.append({"step": state.step} | record)
-                due = self._is_evaluation_due()
-                if due:
-                    history.records[-1] |= self._evaluate()
-                history.records[-1]["seconds"] = time.perf_counter() - started
-                if due:
+                record["seconds"] = time.perf_counter() - started
+                history.records.append(record)
+                if self._is_evaluation_due():
+                    record |= self._evaluate()
+                    record["seconds"] = time.perf_counter() - started
                     self._save()
                 best = history.best_score
                 best = "none" if best is None else f"{best:.3f}"

@@ -232,6 +232,7 @@ def test_too_high_a_rate_is_a_training_error(lm, encoder, every, dev):
         fit(tuner, task, lr=1e39, evaluate_every=every, steps=max(1, every // 2))
     assert caught.value.history.stopped == "nan"
     assert caught.value.history.best_step == 0
+    assert caught.value.history.frame["seconds"].notna().all()
     assert torch.equal(tuner.fold().prompt_embeddings(), start)
 
 
