@@ -13,8 +13,8 @@ from peft import PromptEncoderConfig, get_peft_model
 
 import ptlearn as pt
 from ptlearn.forward.kv_cache import ContextCache
-from ptlearn.forward.plan import Plan
-from ptlearn.templates.tokenization import pad
+from ptlearn.forward.plan import ForwardPlan
+from ptlearn.templates.batching import pad
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Ours:
         self, lm: pt.LanguageModel, case: Case, *, fast: bool = True, seed: int = 0
     ):
         self.tuner = pt.PromptTuner(lm, case.template, encoder=case.encoder, seed=seed)
-        self.tuner._plan = Plan(lm, self.tuner.template, fast=fast)
+        self.tuner._plan = ForwardPlan(lm, self.tuner.template, fast=fast)
         self.optimizer = torch.optim.AdamW(self.tuner.parameters(), lr=1e-3, fused=True)
         self.store = ContextCache()
 
