@@ -77,8 +77,7 @@ class TrieSearch:
 
     def tokens_after(self, path: Ids) -> list[int]:
         """Return the tokens whose log-probability after ``path`` must be known."""
-        # A path that is not in the trie is read for the gold answer alone.
-        tokens = self.children.get(path, []) if path in self._log_prob else []
+        tokens = self.children.get(path, [])
         return [*tokens, self.gold[len(path)]] if self._is_on_gold(path) else tokens
 
     def learn(
@@ -101,7 +100,7 @@ class TrieSearch:
             self.gold_log_prob += of_gold
             self.hit &= top == self.gold[len(path)]
         if path not in self._log_prob:
-            return
+            return  # read for the gold answer alone
         tokens = self.children.get(path, [])
         for token, log_prob in zip(tokens, log_probs, strict=True):
             longer = (*path, token)
