@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+app = typer.Typer()
+
 
 def register(app: typer.Typer) -> None:
     """Add the command ``study`` to the command line."""
@@ -98,3 +100,6 @@ def _verify(n: int, folder: Path) -> None:
         print(check)
     if any(check.faults for check in checks):
         raise typer.Exit(1)
+
+
+register(app)

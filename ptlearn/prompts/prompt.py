@@ -173,3 +173,20 @@ class Prompt:
             f"Prompt({self.template.text!r}, lm={self.lm.name!r}, "
             f"num_virtual_tokens={self.num_virtual_tokens})"
         )
+
+
+def saved_lm_name(folder: str | Path) -> str:
+    """Return the name of the language model that a saved prompt belongs to.
+
+    Raises
+    ------
+    PromptError
+        If the folder holds no prompt, or a damaged one.
+    """
+    try:
+        text = (Path(folder) / "prompt.json").read_text(encoding="utf-8")
+        return json.loads(text)["lm"]
+    except FileNotFoundError as error:
+        raise PromptError(f"no prompt in {folder}: {error.filename}") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PromptError(f"the prompt in {folder} is damaged: {error}") from error
