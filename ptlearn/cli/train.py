@@ -83,7 +83,10 @@ def train(
     ] = "smollm2-135m",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
-    """Train a prompt on your own rows; run again, a stopped training goes on."""
+    """Train a prompt on your own rows.
+
+    If it is stopped, the same command goes on from the last checkpoint.
+    """
     config = TrainingConfig(
         steps=steps,
         lr=lr,

@@ -20,18 +20,18 @@ from .style import (
 
 @in_style
 def what_helped(differences: pd.DataFrame, *, title: str = "What helped") -> Figure:
-    """Difference of each arm from the baseline, with two intervals.
+    """Draw the difference of each arm from the baseline, with two intervals.
 
     Parameters
     ----------
     differences : DataFrame
-        What ``study_statistics.paired`` returned; drawn best first.
+        What ``pt.studies.paired_differences`` returned; the best arm comes first.
 
     Returns
     -------
     Figure
-        A thick bar for the interval over seeds, a thin one for that over test rows.
-        What crosses the line at zero may be no difference at all.
+        A thick bar is the interval over seeds, a thin one that over test rows. Where
+        either crosses the line at zero, there may be no difference at all.
     """
     table = differences.sort_values("difference", ascending=False)
     fig = new_figure(max(HEIGHT, 1.4 + 0.36 * len(table)))
@@ -61,12 +61,17 @@ def what_helped(differences: pd.DataFrame, *, title: str = "What helped") -> Fig
 def convergence(
     frame: pd.DataFrame, *, title: str = "Dev score while training"
 ) -> Figure:
-    """Mean dev score by step for each arm, with its interval over seeds as a band.
+    """Draw the mean dev score of each arm by step, with its 95 % interval over seeds.
 
     Parameters
     ----------
     frame : DataFrame
-        What ``studies.results`` returned; only its lines with ``final`` are drawn.
+        What ``pt.studies.results`` returned; only lines with ``final`` are drawn.
+
+    Returns
+    -------
+    Figure
+        A line for each arm, and a band for its interval.
     """
     final = frame[frame["final"] & (frame["error"] == "")]
     points = pd.DataFrame(

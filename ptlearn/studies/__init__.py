@@ -5,17 +5,20 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "catalogue": ["study_plan", "study_plans"],
-        "job": ["Job", "run_job"],
-        "study": ["Arm", "Study", "estimate", "results", "run_study"],
+        "catalogue": ["course_studies", "load_study"],
+        "costs": ["estimate_cost"],
+        "job": ["Job"],
+        "run": ["run_job"],
+        "scheduler": ["run_study"],
         "statistics": [
             "easy_and_hard",
             "mean_interval",
-            "paired",
+            "paired_differences",
             "recovered_gain",
             "steps_to",
             "summary",
         ],
-        "verify": ["verify"],
+        "study": ["Arm", "Study", "results"],
+        "verification": ["verify"],
     },
 )

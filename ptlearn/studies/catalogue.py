@@ -1,7 +1,7 @@
 """The course's studies, as data: what is compared with what.
 
-Two studies that list the same run share its row, so the first tier's two studies are
-parts of the wider ones below them, and widening costs only what is new.
+Two studies that list the same run share its row. So the studies below the first tier
+take its rows for what they have in common, and widening costs only what is new.
 """
 
 from dataclasses import replace
@@ -13,14 +13,14 @@ from .study import Arm, Study
 
 LRS = (2e-3, 2e-2, 2e-1)
 CHOICE_TASKS = ("movie_sentiment", "product_sentiment", "topic", "word_in_context")
-# Among the templates of a task, the one whose words the arms start from. Chosen on
-# dev rows; a test holds it to the stored rows.
+# The wording of each task whose words the arms start from. It was chosen on dev rows,
+# and a test holds it to the stored rows.
 BEST_WORDING = {
     "city_country": "City: {subject}\nCountry: {answer}",
     "movie_sentiment": "Review: {text}\nSentiment: {answer}",
 }
 AROUND = "[V:3] {subject} [V:3] {answer}"
-# The best wording with each of its words a virtual token.
+# The best wording, with a virtual token for each token of its words.
 WORDS_IN_PLACE = {
     "template": '[V:"City:"] {subject}[V:"\nCountry:"] {answer}',
     "init": "normal",
@@ -49,7 +49,7 @@ def _wordings(task: str) -> tuple[Arm, ...]:
 
 
 def _named(base: Job, arms: dict[str, dict]) -> tuple[Arm, ...]:
-    """Arms by name, each with what differs from ``base``."""
+    """Return arms by name, each with what differs from `base`."""
     return tuple(Arm(name, replace(base, **own)) for name, own in arms.items())
 
 
@@ -67,7 +67,7 @@ ENCODER = {
     "LSTM": {"encoder": "lstm"},
     "residual LSTM, words": WORDS_IN_PLACE | {"encoder": "residual-lstm"},
 }
-# The same words between, in the same places: only the start differs.
+# The same words in the same places: only the start differs.
 MIXED = {
     "mixed": {
         "template": "[V:3] City: {subject}\nCountry: [V:3] {answer}",
@@ -134,13 +134,13 @@ def _few_shot() -> tuple[Arm, ...]:
     return tuple(arms)
 
 
-def study_plans() -> dict[str, Study]:
-    """All studies of the course by name; the first four are the first tier."""
+def course_studies() -> dict[str, Study]:
+    """Return all studies of the course by name; the first four are the first tier."""
     shared = tuple(replace(arm, lrs=LRS[:1]) for arm in _named(CITY, SHARED_RATE))
     wordings = [arm for task in task_names() for arm in _wordings(task)]
     best = {"normal start": START["normal start"]}
     studies = [
-        Study("wording", "How much hangs on the wording?", tuple(wordings)),
+        Study("wording", "How much depends on the wording?", tuple(wordings)),
         Study(
             "controls",
             "What is a score worth: what is reached without any knowledge?",
@@ -150,13 +150,13 @@ def study_plans() -> dict[str, Study]:
         ),
         Study(
             "city_country",
-            "Do the start, the encoder and words between help? (first tier)",
+            "Do the start, the encoder and words between help?",
             _named(CITY, START | ENCODER | MIXED | WORDING),
             LRS,
         ),
         Study(
             "movie_sentiment",
-            "The same with 32 examples a class (first tier)",
+            "The same with 32 examples a class",
             _named(REVIEW, REVIEWS),
             LRS,
         ),
@@ -196,12 +196,17 @@ def study_plans() -> dict[str, Study]:
 FIRST_TIER = ("wording", "controls", "city_country", "movie_sentiment")
 
 
-def study_plan(name: str) -> Study:
-    """A study of the course by name.
+def load_study(name: str) -> Study:
+    """Return a study of the course by its name.
 
-    Raises StudyError for an unknown name, with the names there are.
+    Raises
+    ------
+    StudyError
+        If the name is unknown; lists the names there are.
     """
-    plans = study_plans()
-    if name not in plans:
-        raise StudyError(f"no study is called {name!r}; there are: {', '.join(plans)}")
-    return plans[name]
+    studies = course_studies()
+    if name not in studies:
+        raise StudyError(
+            f"no study is called {name!r}; there are: {', '.join(studies)}"
+        )
+    return studies[name]

@@ -1,62 +1,43 @@
-"""Where a row's numbers come from: the package's code and its packages' versions."""
+"""What a row's numbers come from: the code that ran and its packages' versions."""
 
 import ast
 import hashlib
 import importlib.metadata
 import platform
+from collections.abc import Iterator
 from functools import cache
+from importlib.util import resolve_name
 from pathlib import Path
 
 from .. import __version__
 from ..files import PACKAGE
 
+START = "ptlearn.studies.run"
+"""The module that runs a job."""
+
 
 @cache
-def code_version() -> str:
-    """Hash what the code that runs a job does, in 16 hexadecimal digits.
+def code_version(package: Path = PACKAGE) -> str:
+    """Return a hash of what the code that runs a job does: 16 hexadecimal digits.
 
-    It covers ``studies/job.py`` and every module of this package that it imports,
-    directly or not. Comments, docstrings and layout do not count: they change no row.
+    It covers the module that runs a job and every module of this package that it
+    imports, directly or not. Comments, docstrings and layout do not count, since they
+    change no row. It is the same on every version of Python that the package supports.
+
+    Parameters
+    ----------
+    package : Path
+        The folder of the package.
     """
     digest = hashlib.sha256()
-    for path in sorted(imported_files(PACKAGE / "studies" / "job.py")):
-        digest.update(repr(_meaning(ast.parse(path.read_bytes()))).encode())
+    for _, tree in sorted(_imported_modules(package).items()):
+        digest.update(repr(_meaning(tree)).encode())
     return digest.hexdigest()[:16]
 
 
-def imported_files(path: Path, found: set[Path] | None = None) -> set[Path]:
-    """Find the files of this package that a file imports, and itself."""
-    found = set() if found is None else found
-    if path in found:
-        return found
-    found.add(path)
-    for node in ast.walk(ast.parse(path.read_bytes())):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            place = path.parents[node.level - 1].joinpath(
-                *(node.module or "").split(".")
-            )
-            for name in ("", *(alias.name for alias in node.names)):
-                file = (place / name).with_suffix(".py")
-                if file.is_file():
-                    imported_files(file, found)
-    return found
-
-
-def _meaning(node) -> tuple | str:
-    """Turn a syntax tree into plain values, without places, docstrings and defaults.
-
-    Fields that are empty are left out, since newer Pythons add some.
-    """
-    if isinstance(node, list):
-        return tuple(_meaning(item) for item in node if not _is_docstring(item))
-    if not isinstance(node, ast.AST):
-        return repr(node)
-    fields = [(name, _meaning(value)) for name, value in ast.iter_fields(node)]
-    return type(node).__name__, tuple(f for f in fields if f[1] not in ((), "None"))
-
-
-def _is_docstring(node) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+def covered_modules(package: Path = PACKAGE) -> list[str]:
+    """Return the names of the modules that ``code_version`` covers, sorted."""
+    return sorted(_imported_modules(package))
 
 
 def versions() -> dict[str, str]:
@@ -66,3 +47,49 @@ def versions() -> dict[str, str]:
         for name in ("torch", "transformers", "tokenizers", "accelerate")
     }
     return {"python": platform.python_version(), "ptlearn": __version__} | found
+
+
+def _imported_modules(package: Path) -> dict[str, ast.Module]:
+    """Parse the module that runs a job and all that it imports, by name."""
+    found: dict[str, ast.Module] = {}
+    waiting = [START]
+    while waiting:
+        name = waiting.pop()
+        file = package.joinpath(*name.split(".")[1:]).with_suffix(".py")
+        # A name may also be that of a function, a room or another package.
+        if name.startswith("ptlearn.") and name not in found and file.is_file():
+            found[name] = ast.parse(file.read_bytes())
+            waiting += _imported_names(found[name], room=name.rpartition(".")[0])
+    return found
+
+
+def _imported_names(tree: ast.Module, room: str) -> Iterator[str]:
+    """Yield what a module imports, wherever in it; `room` is the package it is in."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            place = resolve_name("." * node.level + (node.module or ""), room)
+            yield place
+            yield from (f"{place}.{alias.name}" for alias in node.names)
+
+
+def _meaning(node) -> tuple | str:
+    """Turn a syntax tree into plain values, without line numbers and docstrings.
+
+    Fields that are empty are left out, since newer Pythons have more of them.
+    """
+    if isinstance(node, list):
+        return tuple(_meaning(item) for item in node if not _is_docstring(item))
+    if isinstance(node, ast.JoinedStr):  # Python 3.12 adds empty parts to f-strings
+        parts = [part for part in node.values if getattr(part, "value", None) != ""]
+        return type(node).__name__, _meaning(parts)
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = [(name, _meaning(value)) for name, value in ast.iter_fields(node)]
+    return type(node).__name__, tuple(f for f in fields if f[1] not in ((), "None"))
+
+
+def _is_docstring(node) -> bool:
+    """Whether this is a statement of a bare constant, which does nothing."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)

@@ -1,8 +1,8 @@
 """What a study's rows say: means with intervals, paired differences, hard facts.
 
 All functions take the table that ``studies.results`` returns and count only its lines
-with ``final``: the runs at each arm's chosen rate. Intervals are 95 % bootstrap
-intervals by scipy (percentiles); over five seeds they are a little too narrow, as every
+with ``final``: the runs at each arm's chosen rate. Intervals are 95 % percentile
+bootstrap intervals by scipy. Over five seeds they are a little too narrow, as every
 bootstrap of five numbers is.
 """
 
@@ -14,15 +14,18 @@ from scipy.stats import bootstrap
 
 from ..errors import StudyError
 from ..evaluation.baselines import easy_rows
-from .job import Job, prepared_task
+from .job import Job
+from .prepare import prepared_task
+from .run import hits_to_text
 
 CONFIDENCE = 0.95
 
 
 def mean_interval(values) -> tuple[float, float, float]:
-    """Mean of some numbers and its 95 % bootstrap interval: (mean, low, high).
+    """Return the mean of some numbers and its 95 % interval: (mean, low, high).
 
-    With fewer than two numbers there is no interval: low and high are NaN.
+    NaN are left out. With fewer than two numbers there is no interval: low and high
+    are NaN.
     """
     values = np.asarray(values, dtype=float)
     values = values[~np.isnan(values)]
@@ -44,7 +47,14 @@ def mean_interval(values) -> tuple[float, float, float]:
 
 
 def summary(frame: pd.DataFrame, column: str = "score") -> pd.DataFrame:
-    """A line for each arm: mean over seeds, its interval, the rate, how many seeds.
+    """Return the mean over seeds of each arm, with its interval and its rate.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        What ``results`` returned.
+    column : str
+        Which number to average.
 
     Returns
     -------
@@ -68,13 +78,15 @@ def summary(frame: pd.DataFrame, column: str = "score") -> pd.DataFrame:
     return pd.DataFrame.from_dict(lines, orient="index")
 
 
-def paired(
+def paired_differences(
     frame: pd.DataFrame, baseline: str, *, hits: str | None = None
 ) -> pd.DataFrame:
-    """How much better each arm is than ``baseline``, on the same seeds and test rows.
+    """Compare each arm with `baseline` on the same seeds and test rows.
 
     Parameters
     ----------
+    frame : DataFrame
+        What ``results`` returned.
     baseline : str
         Name of an arm. One that has a single run, such as a wording, is compared with
         every seed of the others.
@@ -91,14 +103,16 @@ def paired(
     Raises
     ------
     StudyError
-        If no final run is of the arm ``baseline``.
-    StudyError
-        If the two were scored on unlike numbers of rows.
+        If `baseline` has no final run, if two arms share no seed or were scored on
+        different test rows, or if the runs have two metrics and `hits` does not say
+        which counts.
     """
     hits = hits or _own_hits(frame)
     runs = {arm: _hits_by_seed(group, hits) for arm, group in _by_arm(frame)}
     if baseline not in runs:
-        raise StudyError(f"no arm {baseline!r} has run; there are: {', '.join(runs)}")
+        raise StudyError(
+            f"no arm called {baseline!r} has run; there are: {', '.join(runs)}"
+        )
     lines = {}
     for arm, ours in runs.items():
         if arm == baseline:
@@ -118,20 +132,31 @@ def paired(
 
 
 def easy_and_hard(frame: pd.DataFrame, *, hits: str | None = None) -> pd.DataFrame:
-    """The score of each final run on easy and on hard test rows.
+    """Return the score of each final run on easy and on hard test rows.
 
-    Easy: a majority vote or naive Bayes on the whole training split gets it right, so
-    the answers' distribution or the look of the input is enough (Zhong et al. 2021).
+    A row is easy if a majority vote or naive Bayes on the whole training split gets it
+    right: the answers' distribution or the look of the input is enough (Zhong et al.
+    2021).
+
+    Parameters
+    ----------
+    frame, hits
+        As in :func:`paired_differences`.
 
     Returns
     -------
     DataFrame
         Columns ``arm``, ``seed``, ``easy``, ``hard`` (scores), ``n_easy``, ``n_hard``.
+
+    Raises
+    ------
+    StudyError
+        If the runs have two metrics and `hits` does not say which counts.
     """
     lines, hits = [], hits or _own_hits(frame)
     for arm, runs in _by_arm(frame):
         for _, run in runs[runs["error"] == ""].iterrows():
-            easy, right = _easy(run), _vector(run[hits])
+            easy, right = _easy(run), _hits(run[hits])
             line = {"arm": arm, "seed": run["seed"]}
             for name, part in (("easy", easy), ("hard", ~easy)):
                 line[name] = right[part].mean() if part.any() else np.nan
@@ -143,7 +168,12 @@ def easy_and_hard(frame: pd.DataFrame, *, hits: str | None = None) -> pd.DataFra
 def recovered_gain(
     frame: pd.DataFrame, baseline: str, *, hits: str | None = None
 ) -> pd.DataFrame:
-    """How much of each arm's gain over ``baseline`` is left on hard facts alone.
+    """Return how much of each arm's gain over `baseline` is left on hard facts.
+
+    Parameters
+    ----------
+    frame, baseline, hits
+        As in :func:`paired_differences`.
 
     Returns
     -------
@@ -151,15 +181,20 @@ def recovered_gain(
         Index arm; ``gain`` (points over the baseline on all rows), ``hard_gain`` (on
         hard rows), ``low`` and ``high`` of that over seeds, ``share`` (hard_gain /
         gain; NaN without a gain).
+
+    Raises
+    ------
+    StudyError
+        As :func:`paired_differences`.
     """
     hits = hits or _own_hits(frame)
-    overall = paired(frame, baseline, hits=hits)["difference"]
+    overall = paired_differences(frame, baseline, hits=hits)["difference"]
     only_hard = frame.copy()
     only_hard[hits] = [
-        _bits(_vector(run[hits])[~_easy(run)]) if run["error"] == "" else ""
+        hits_to_text(_hits(run[hits])[~_easy(run)]) if run["error"] == "" else ""
         for _, run in frame.iterrows()
     ]
-    hard = paired(only_hard, baseline, hits=hits)
+    hard = paired_differences(only_hard, baseline, hits=hits)
     found = pd.DataFrame({"gain": overall, "hard_gain": hard["difference"]})
     found[["low", "high"]] = hard[["low", "high"]]
     gained = found["gain"].where(found["gain"] > 0)
@@ -167,10 +202,17 @@ def recovered_gain(
 
 
 def steps_to(frame: pd.DataFrame, dev_score: float) -> pd.DataFrame:
-    """How many steps each arm takes until dev rows score ``dev_score``.
+    """Return how many steps each arm takes until dev rows score `dev_score`.
 
-    Dev is scored every ``evaluate_every`` steps, so the number is a multiple of it. A
-    run that never gets there counts as infinite, which a median can bear.
+    Dev rows are scored every ``evaluate_every`` steps, so the number is a multiple of
+    it. A run that never gets there counts as infinite, which a median can bear.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        What ``results`` returned.
+    dev_score : float
+        Between 0 and 1.
 
     Returns
     -------
@@ -195,26 +237,36 @@ def steps_to(frame: pd.DataFrame, dev_score: float) -> pd.DataFrame:
 
 
 def _by_arm(frame: pd.DataFrame):
+    _refuse_empty(frame)
     final = frame[frame["final"]]
     return final.groupby("arm", sort=False)
 
 
+def _refuse_empty(frame: pd.DataFrame) -> None:
+    if frame.empty:
+        raise StudyError("no runs of this study are stored: run it first")
+
+
 def _own_hits(frame: pd.DataFrame) -> str:
-    """The hits that the study's metric counts; raises StudyError if it has two."""
+    """Return the hits that the study's metric counts."""
+    _refuse_empty(frame)
     metrics = set(frame["metric"])
     if len(metrics) != 1:
-        raise StudyError(f"these runs have the metrics {sorted(metrics)}: give hits=")
+        raise StudyError(
+            f"these runs have the metrics {', '.join(sorted(metrics))}: say which hits "
+            'count, hits="test_hits" or hits="test_correct"'
+        )
     return "test_correct" if metrics == {"accuracy"} else "test_hits"
 
 
 def _hits_by_seed(runs: pd.DataFrame, hits: str) -> dict[int, np.ndarray]:
     whole = runs[runs["error"] == ""]
     seeds_and_hits = zip(whole["seed"], whole[hits], strict=True)
-    return {int(seed): _vector(bits) for seed, bits in seeds_and_hits}
+    return {int(seed): _hits(bits) for seed, bits in seeds_and_hits}
 
 
 def _gaps(arm, ours: dict, baseline, theirs: dict) -> np.ndarray:
-    """Differences of hits, shape (seeds in both, test rows)."""
+    """Return the differences of hits, shape (seeds in both, test rows)."""
     if len(theirs) == 1:
         theirs = dict.fromkeys(ours, next(iter(theirs.values())))
     elif len(ours) == 1:
@@ -223,27 +275,23 @@ def _gaps(arm, ours: dict, baseline, theirs: dict) -> np.ndarray:
     rows = {len(run[seed]) for run in (ours, theirs) for seed in seeds}
     if len(rows) != 1:
         raise StudyError(
-            f"{arm!r} and {baseline!r} share no seed, or were scored on unlike test "
-            f"rows (numbers of rows: {sorted(rows)})"
+            f"{arm!r} and {baseline!r} share no seed, or were scored on different "
+            f"test rows (numbers of rows: {sorted(rows)}): compare arms of one study"
         )
     return np.array([ours[s].astype(float) - theirs[s].astype(float) for s in seeds])
 
 
-def _vector(bits: str) -> np.ndarray:
+def _hits(bits: str) -> np.ndarray:
     return np.array([bit == "1" for bit in bits], dtype=bool)
 
 
-def _bits(right: np.ndarray) -> str:
-    return "".join("1" if r else "0" for r in right)
-
-
 def _easy(run: pd.Series) -> np.ndarray:
-    """Which test rows of a run are easy, shape (test rows,)."""
+    """Return which test rows of a run are easy, shape (test rows,)."""
     return _easy_of(run["task"], run["test_task"], len(run["test_hits"]))
 
 
 @cache
 def _easy_of(task: str, test_task: str, test_rows: int) -> np.ndarray:
-    # By the whole and true training split, so that every arm has the same hard rows.
+    # From the whole and true training split, so that all arms have the same hard rows.
     job = Job(task, "{answer}", test_task=test_task, test_rows=test_rows)
     return easy_rows(prepared_task(job)).to_numpy()

@@ -15,40 +15,55 @@ from ..tasks.task import data_dir
 
 
 def default_folder() -> Path:
-    """``data/results`` of the repository; without one, ``results`` where you are."""
+    """Return where new rows go: ``data/results`` of the repository.
+
+    Of an installed package, which has no repository: ``results`` in the working
+    directory.
+    """
     if (REPOSITORY / "data" / "tasks.toml").exists():
         return REPOSITORY / "data" / "results"
     return Path("results")
 
 
 def stored_folder() -> Path:
-    """Where the rows that come with the package lie."""
+    """Return the folder of the rows that come with the package."""
     return data_dir() / "results"
 
 
 def read_rows(path: str | Path) -> list[dict]:
-    """The rows of one file; a last line that was cut off is left out.
+    """Read the rows of one file; a last line that was cut off is left out.
 
-    Raises StudyError, with the line, if a line before it is damaged.
+    Raises
+    ------
+    StudyError
+        If a line before it is damaged; names the line.
     """
     rows = []
-    text = Path(path).read_text(encoding="utf-8")
-    # Only "\n" ends a row: splitlines would also cut at odd characters inside one.
-    for number, line in enumerate(text.split("\n")[:-1], start=1):
+    # As bytes, since the cut may lie inside a character. Only "\n" ends a row:
+    # splitlines would also cut at odd characters inside one.
+    for number, line in enumerate(Path(path).read_bytes().split(b"\n")[:-1], start=1):
         try:
             row = json.loads(line)
             row["key"]
         except (ValueError, KeyError, TypeError) as error:
             raise StudyError(
-                f"{path}, line {number} is no row: {line[:60]!r}. Take the line out "
-                "and run the study again"
+                f"{path}, line {number} is not a row: {line[:60]!r}. Take the line "
+                "out and run the study again"
             ) from error
         rows.append(row)
     return rows
 
 
 def read_folder(folder: str | Path) -> dict[str, dict]:
-    """All rows of a folder's files by their key, the first of equal ones."""
+    """Read all rows of a folder's files, by their key.
+
+    Where two have one key, the first counts.
+
+    Raises
+    ------
+    StudyError
+        If a line of a file is damaged.
+    """
     rows: dict[str, dict] = {}
     for path in sorted(Path(folder).glob("*.jsonl")):
         for row in read_rows(path):
@@ -57,7 +72,7 @@ def read_folder(folder: str | Path) -> dict[str, dict]:
 
 
 def append_row(path: Path, row: dict) -> None:
-    """Add a row so that a power cut costs at most this one."""
+    """Add a row to a file; a power cut costs at most this one row."""
     line = json.dumps(row, ensure_ascii=False, allow_nan=False)
     with open(path, "a", encoding="utf-8", newline="\n") as file:
         file.write(line + "\n")
@@ -66,7 +81,7 @@ def append_row(path: Path, row: dict) -> None:
 
 
 def drop_torn_line(path: Path) -> None:
-    """Cut off what stands behind the last line end, or the next row would join it."""
+    """Cut off what follows the last line end, or the next row would join it."""
     if not path.exists():
         return
     data = path.read_bytes()
@@ -78,13 +93,21 @@ def drop_torn_line(path: Path) -> None:
 
 @contextmanager
 def only_writer(path: Path):
-    """Refuse to run a study twice at a time, or rows would be done twice."""
+    """Hold the lock on a file of rows: two writers would do rows twice.
+
+    Raises
+    ------
+    StudyError
+        If another process, or another call, holds it.
+    """
     name = sha256(str(path.resolve()).encode()).hexdigest()[:16]
     lock = FileLock(Path(tempfile.gettempdir()) / f"ptlearn-study-{name}.lock")
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
-        raise StudyError(f"another process is writing {path}: wait for it") from error
+        raise StudyError(
+            f"another process is writing {path}: wait until it has ended"
+        ) from error
     try:
         yield
     finally:

@@ -1,10 +1,10 @@
-"""Repeat stored rows, drawn anew: a row that cannot be repeated is a defect.
+"""Repeating stored rows: one that cannot be repeated is a defect.
 
-A processor of another kind adds in another order, and Adam's first steps, which divide
-each gradient by its own size, blow the last bits up: an encoder's losses part by a
-hundredth within four steps, a bare table's within ten. So what is asked of a repetition
-depends on whether it rounds alike, and its first two losses tell: bit for bit the same,
-or not.
+A processor of another kind adds in another order. Adam's first steps divide each
+gradient by its own size, which magnifies the last bits: an LSTM's losses part by a
+hundredth within four steps, a bare table's within ten. So what a repetition must meet
+depends on whether it rounds as the stored run did. The first two losses tell: they are
+the same bit for bit, or not.
 """
 
 import random
@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import StudyError
-from .job import Job, run_job
+from .job import Job
 from .provenance import code_version
+from .run import run_job
 from .store import read_folder, stored_folder
 
 LOSS_TOLERANCE = 1e-3
@@ -27,7 +28,7 @@ DEVIATIONS = 3
 
 @dataclass(frozen=True)
 class Check:
-    """What came of repeating one row.
+    """The outcome of repeating one row.
 
     Attributes
     ----------
@@ -36,7 +37,7 @@ class Check:
     faults : tuple of str
         What differs by more than it may; empty if nothing does.
     same_code : bool
-        Whether the package's text is what it was when the row was made.
+        Whether the code that ran now is the code that made the row.
     """
 
     row: dict
@@ -46,7 +47,7 @@ class Check:
     def __str__(self) -> str:
         about = f"{self.row['task']}, {self.row.get('arm', '')}, "
         about += f"lr {self.row['lr']}, seed {self.row['seed']} ({self.row['key']})"
-        code = "" if self.same_code else " (made by an earlier text of the package)"
+        code = "" if self.same_code else " (made by another version of the code)"
         if not self.faults:
             return f"[OK]   {about}{code}"
         return f"[FAIL] {about}{code}: " + "; ".join(self.faults)
@@ -57,21 +58,23 @@ def verify(
     *,
     folder: str | Path | None = None,
     seed: int | None = None,
-    threads: int = 1,
 ) -> list[Check]:
-    """Run ``n`` stored rows again and compare.
+    """Draw `n` stored rows, run their jobs again and compare.
 
-    Where the first two losses are bit for bit the stored ones, all ten must agree to
-    1e-3, relatively; elsewhere those two must. The score must lie within three standard
-    deviations over the arm's seeds (elsewhere: of the task's widest arm, since another
-    path is another draw), or within one test row where those are smaller.
+    Where the first two losses are the stored ones bit for bit, all ten must agree to
+    1e-3 (relative); elsewhere only those two must. The score must lie within three
+    standard deviations over the arm's seeds, or within one test row where that is
+    more. Elsewhere the deviation is that of the task's widest arm, since another path
+    is another draw.
 
     Parameters
     ----------
+    n : int
+        How many rows; all of them if there are fewer.
     folder : path, optional
         Where the rows lie; None: those that come with the package.
     seed : int or None
-        Of the draw; None draws other rows each time.
+        Draws the rows; None draws other ones each time.
 
     Returns
     -------
@@ -80,23 +83,25 @@ def verify(
     Raises
     ------
     StudyError
-        If there are no rows.
+        If there are no rows, or a file of them is damaged.
     """
     folder = Path(folder) if folder is not None else stored_folder()
     rows = read_folder(folder)
     if not rows:
-        raise StudyError(f"no rows to verify in {folder}")
+        raise StudyError(
+            f"no rows to verify in {folder}: run a study, or name another folder"
+        )
     drawn = random.Random(seed).sample(list(rows), min(n, len(rows)))
-    return [repeat(rows[key], rows, threads) for key in drawn]
+    return [repeat(rows[key], rows) for key in drawn]
 
 
-def repeat(row: dict, rows: Mapping[str, dict], threads: int = 1) -> Check:
-    """Run one row again; ``rows`` are all, for the spread over seeds."""
+def repeat(row: dict, rows: Mapping[str, dict]) -> Check:
+    """Run the job of one row again; `rows` are all rows, for the spread over seeds."""
     job = Job.from_row(row)
     if job.key != row["key"]:
         fault = f"its settings give the key {job.key}: the row was altered"
         return Check(row, (fault,), row["code"] == code_version())
-    again = run_job(job, threads)
+    again = run_job(job, row["threads"])
     deviation = spread(row, rows, own=rounds_alike(row, again))
     return Check(row, compare(row, again, deviation), row["code"] == again["code"])
 
@@ -108,7 +113,7 @@ def rounds_alike(row: dict, again: dict) -> bool:
 
 
 def compare(row: dict, again: dict, deviation: float) -> tuple[str, ...]:
-    """The faults of a row, given its repetition and the spread over seeds."""
+    """Return the faults of a row, given its repetition and the spread over seeds."""
     faults = []
     if bool(row["error"]) != bool(again["error"]):
         faults.append(f"error was {row['error']!r} and is {again['error']!r}")
@@ -138,11 +143,11 @@ def compare(row: dict, again: dict, deviation: float) -> tuple[str, ...]:
 
 
 def spread(row: dict, rows: Mapping[str, dict], *, own: bool = True) -> float:
-    """Standard deviation of the score over the other seeds of a row's settings.
+    """Return the standard deviation of the score over the other seeds of a row.
 
     The row itself is left out, or one false score would widen what is allowed. Where
     fewer than three other seeds have run (a rate that was not chosen), or with
-    ``own=False``, it is the largest one among the task's settings.
+    ``own=False``, it is the largest deviation among the settings of the task.
     """
     groups: dict[str, list[float]] = {}
     for other in rows.values():
@@ -159,5 +164,5 @@ def spread(row: dict, rows: Mapping[str, dict], *, own: bool = True) -> float:
 
 
 def _settings(row: dict) -> str:
-    """What the seeds of one arm have in common."""
+    """Return what the seeds of one arm have in common, as a key."""
     return Job.from_row({**row, "seed": 0}).key

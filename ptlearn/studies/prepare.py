@@ -1,0 +1,69 @@
+"""What a job works on: its rows and its language model, changed as its control asks."""
+
+import copy
+import platform
+import random
+from functools import cache
+
+import torch
+
+from ..lm.load import LanguageModel, load_lm, random_lm_like
+from ..tasks.task import Task, load_task
+from .job import Job
+
+
+def prepared_task(job: Job) -> Task:
+    """Return the task as the job sees it.
+
+    It may have few training rows, shuffled labels or another task's test rows.
+    """
+    task = load_task(job.task)
+    if job.per_answer is not None:
+        task = task.few_shot(job.per_answer, job.seed)
+    if job.test_task:
+        task = task.with_rows(test=load_task(job.test_task).test.to_list())
+    if job.dev_rows is not None:
+        task = task.head("dev", job.dev_rows)
+    if job.test_rows is not None:
+        task = task.head("test", job.test_rows)
+    if job.control == "shuffled labels":
+        rows, answers = task.train.to_list(), list(task.train["answer"])
+        random.Random(job.seed).shuffle(answers)
+        shuffled = [row | {"answer": a} for row, a in zip(rows, answers, strict=True)]
+        task = task.with_rows(train=shuffled)
+    return task
+
+
+@cache
+def _loaded(model: str) -> LanguageModel:
+    return load_lm(model)
+
+
+def prepared_lm(job: Job) -> LanguageModel:
+    """Return the job's language model; a control gets a changed copy.
+
+    The true model is kept for the next job in this process.
+    """
+    lm = _loaded(job.model)
+    if job.control == "random weights":
+        return random_lm_like(lm, seed=job.seed)
+    if job.control != "random embeddings":
+        return lm
+    changed = copy.deepcopy(lm.model)
+    weight = changed.get_input_embeddings().weight
+    generator = torch.Generator().manual_seed(job.seed)
+    drawn = torch.randn(weight.shape, generator=generator) * lm.embedding_std
+    weight.data.copy_(drawn)
+    name = f"{lm.name}, random embeddings"
+    return LanguageModel(changed, lm.tokenizer, lm.kind, name)
+
+
+def device_name(job: Job) -> str:
+    """Return the kind of processor, such as "cpu x86_64 AVX2" or a GPU's name."""
+    if job.is_guess:
+        return f"cpu {platform.machine()}"
+    place = _loaded(job.model).device
+    if place.type == "cuda":
+        return f"cuda {torch.cuda.get_device_name(place)}"
+    instructions = torch.backends.cpu.get_cpu_capability()
+    return f"{place.type} {platform.machine()} {instructions}"

@@ -1,0 +1,128 @@
+"""Running a study: its jobs go to an executor, their rows to a file as they come.
+
+A study that was killed goes on where it stopped. Two studies that share a run share
+its row.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    Executor,
+    ProcessPoolExecutor,
+    wait,
+)
+from contextlib import nullcontext
+from multiprocessing import get_context
+from pathlib import Path
+
+import pandas as pd
+from tqdm.auto import tqdm
+
+from ..errors import StudyError
+from .run import run_job
+from .store import (
+    append_row,
+    default_folder,
+    drop_torn_line,
+    only_writer,
+    read_folder,
+)
+from .study import Arm, Study, results
+
+
+def run_study(
+    study: Study,
+    *,
+    folder: str | Path | None = None,
+    executor: Executor | None = None,
+    workers: int = 2,
+    threads: int = 1,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Run what a study still lacks.
+
+    Parameters
+    ----------
+    study : Study
+    folder : path, optional
+        Holds ``NAME.jsonl``, to which each row is added as it comes. Rows that other
+        studies left there are used too. None: ``data/results`` of the repository, or
+        else ``results`` in the working directory.
+    executor : concurrent.futures.Executor, optional
+        Where the jobs run: for instance ``dask.distributed.Client(...).get_executor()``
+        for a cluster. None: ``workers`` new processes here.
+    workers : int
+        Processes side by side, where no executor is given.
+    threads : int
+        Threads of each job.
+    progress : bool
+        Show a bar with the last score.
+
+    Returns
+    -------
+    DataFrame
+        As :func:`results`.
+
+    Raises
+    ------
+    StudyError
+        If a worker died, if another process is running the same study, or if a file
+        of rows is damaged. Rows that are done stay: the same call goes on from them.
+    """
+    folder = Path(folder) if folder is not None else default_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{study.name}.jsonl"
+    own_pool = executor is None
+    with (
+        only_writer(path),
+        _pool(workers) if own_pool else nullcontext(executor) as pool,
+    ):
+        drop_torn_line(path)
+        rows = read_folder(folder)
+        missing = study.size() - study.num_done(rows)
+        with tqdm(total=missing, desc=study.name, disable=not progress) as bar:
+            for arm, row in _finished(study, rows, pool, threads):
+                append_row(path, {"study": study.name, "arm": arm.name} | row)
+                bar.set_postfix_str(f"{arm.name}: {_shown(row)}")
+                bar.update()
+    return results(study, folder)
+
+
+def _finished(
+    study: Study, rows: dict[str, dict], pool: Executor, threads: int
+) -> Iterator[tuple[Arm, dict]]:
+    """Submit jobs as they become known; yield (arm, row) as they end."""
+    pending = {}
+    try:
+        while True:
+            waiting = {job.key for _, job in pending.values()}
+            for arm, job in study.jobs(rows):
+                if job.key not in rows and job.key not in waiting:
+                    pending[pool.submit(run_job, job, threads)] = arm, job
+                    waiting.add(job.key)
+            if not pending:
+                return
+            done = wait(pending, return_when=FIRST_COMPLETED).done
+            # Whole rows first, or an error beside them would lose them.
+            for future in sorted(done, key=lambda f: f.exception() is not None):
+                arm, job = pending.pop(future)
+                rows[job.key] = future.result()
+                yield arm, rows[job.key]
+    except BrokenExecutor as error:
+        raise StudyError(
+            f"a worker process died while study {study.name!r} ran, often for lack of "
+            "memory. The rows so far are kept: run it again, perhaps with workers=1"
+        ) from error
+    finally:
+        for future in pending:
+            future.cancel()
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    # Spawned: a forked copy of a process with threads, as torch has, can hang.
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+
+
+def _shown(row: dict) -> str:
+    return "failed" if row["score"] is None else f"{row['score']:.3f}"
