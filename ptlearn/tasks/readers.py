@@ -75,7 +75,7 @@ def _read_table(text: str, name: str, delimiter: str) -> list[dict[str, str]]:
     except csv.Error as error:
         line = _line_of_broken_quote(text, delimiter)
         if line is None:
-            raise DataError(f"{name}, line {reader.line_num}: {error}.") from error
+            raise DataError(f"{name}, line {reader.line_num + 1}: {error}.") from error
         raise DataError(
             f"{name}, line {line}: a quote opens a cell here and is not closed at the "
             'cell\'s end. Inside a quoted cell, write "" for a quote.'
