@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-import ptlearn
-
+from .. import __version__
 from ..errors import PtlearnError
 from . import course, predict, study, train
 
@@ -46,7 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _print_version(asked: bool) -> None:
     if asked:
-        print(f"ptlearn {ptlearn.__version__}")
+        print(f"ptlearn {__version__}")
         raise typer.Exit
 
 

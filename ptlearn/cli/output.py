@@ -16,6 +16,5 @@ def writing_to(path: Path, error_class: type[PtlearnError]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise error_class(
-            f"{path} cannot be written: {error.strerror or error}."
-        ) from error
+        ours = error_class(f"{path} cannot be written: {error.strerror or error}.")
+        raise ours from error

@@ -11,13 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-# Loads each name at first use, so that --help does not wait for torch.
-import ptlearn as pt
-
 from ..errors import PromptError, TrainingError
 from ..training.config import TrainingConfig
 from .output import UNFINISHED, writing_to
-from .training_rows import read_task
 
 if TYPE_CHECKING:
     from ..prompts.tuner import PromptTuner
@@ -87,6 +83,11 @@ def train(
 
     If it is stopped, the same command goes on from the last checkpoint.
     """
+    from ..lm.load import load_lm
+    from ..prompts.tuner import PromptTuner
+    from ..templates.language import Template
+    from .training_rows import read_task
+
     config = TrainingConfig(
         steps=steps,
         lr=lr,
@@ -101,15 +102,15 @@ def train(
     if (out / "prompt.safetensors").exists() and not last_step(unfinished):
         raise PromptError(f"{out} holds a finished prompt: take another --out.")
     try:
-        parsed = pt.Template(template)
+        parsed = Template(template)
         task = read_task(data, dev_data, parsed, answer_column, labels)
-        lm = pt.load_lm(model, device=device)
-        tuner = pt.PromptTuner(
+        lm = load_lm(model, device=device)
+        tuner = PromptTuner(
             lm, parsed, encoder=encoder, init=init, seed=seed, task=task
         )
         print(_describe_tuner(tuner))
         with writing_to(out, PromptError):
-            history = fit(tuner, task, config, unfinished)
+            history = train_or_resume(tuner, task, config, unfinished)
             score_and_save(tuner, task, history, out)
             shutil.rmtree(unfinished)
     except KeyboardInterrupt:
@@ -156,7 +157,7 @@ def _describe_tuner(tuner: "PromptTuner") -> str:
     )
 
 
-def fit(
+def train_or_resume(
     tuner: "PromptTuner", task: "Task", config: TrainingConfig, unfinished: Path
 ) -> "History":
     """Train from the newest checkpoint on, if there is one.
@@ -168,16 +169,18 @@ def fit(
     KeyboardInterrupt
         After Ctrl-C, with a checkpoint to go on from.
     """
+    from ..training.fit import fit
+
     if step := last_step(unfinished):
         print(f"Going on from step {step} of {config.steps}.")
     try:
-        history = pt.fit(
+        history = fit(
             tuner, task, checkpoint_dir=unfinished, resume=True, **vars(config)
         )
     except TrainingError as error:
         if error.history is None and step:  # refused before the first step
             raise TrainingError(
-                f"{error}\nFor the shell: run the command that began this, take "
+                f"{error}\nOn the command line: run the command that began this, take "
                 f"another --out, or remove {unfinished}."
             ) from error
         if error.history is not None and error.history.stopped == "nan":

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DataError, TemplateError
-from ..tasks.splits import MAX_DEV, draw_evenly, hold_out
+from ..tasks.sampling import MAX_DEV, draw_evenly, hold_out
 from ..tasks.task import Task
 
 if TYPE_CHECKING:

@@ -188,8 +188,19 @@ def answer_vocabulary(answers: Iterable) -> list[str]:
     return list(words)
 
 
-def check_answers(rows: list[dict], split: str, answers: list[str]) -> None:
-    """Raise DataError if a row's answer is not one of ``answers``."""
+def to_dataset(
+    rows: list[dict[str, str]], split: str, inputs: list[str], answers: list[str]
+) -> "Dataset":
+    """Return checked rows as the split of a task with these columns and answers.
+
+    Raises
+    ------
+    DataError
+        If the rows lack a column, or an answer is not one of the task's.
+    """
+    from datasets import Dataset  # takes a second: only when rows are there
+
+    require_columns(inputs, list(rows[0]), split)
     known = set(answers)
     bad = [number for number, row in enumerate(rows) if row["answer"] not in known]
     if bad:
@@ -198,10 +209,4 @@ def check_answers(rows: list[dict], split: str, answers: list[str]) -> None:
             f"of the task's {len(known)} answers; the first is "
             f"{rows[bad[0]]['answer']!r} in row {bad[0]}."
         )
-
-
-def to_dataset(rows: list[dict[str, str]]) -> "Dataset":
-    """Return rows of text as a ``datasets.Dataset``."""
-    from datasets import Dataset  # takes a second: only when rows are there
-
     return Dataset.from_list(rows)

@@ -6,7 +6,6 @@ always in the column ``answer``, so that the rest of the package need not ask wh
 rows came from.
 """
 
-import random
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,23 +16,20 @@ from ..errors import DataError
 from ..files import PACKAGE, REPOSITORY
 from .rows import (
     answer_vocabulary,
-    check_answers,
     checked_rows,
     did_you_mean,
     require_columns,
     to_dataset,
 )
+from .sampling import draw_few
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 SPLITS = ("train", "dev", "test")
-# Other data sets call the dev split by other names.
-SPLIT_NAMES = {name: name for name in SPLITS} | {
-    "validation": "dev",
-    "valid": "dev",
-    "val": "dev",
-}
+SPLIT_NAMES = {name: name for name in SPLITS} | dict.fromkeys(
+    ("validation", "valid", "val"), "dev"
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -136,12 +132,12 @@ class Task:
         for name in splits:
             if name not in SPLITS:
                 raise DataError(f"no split is called {name!r}: {', '.join(SPLITS)}.")
-        new = {name: checked_rows(source, name) for name, source in splits.items()}
-        for name, rows in new.items():
-            require_columns(self.inputs, list(rows[0]), name)
-            check_answers(rows, name, self.answers)
-        rows = {name: to_dataset(rows) for name, rows in new.items()}
-        return replace(self, rows=self.rows | rows)
+        rows = {name: checked_rows(source, name) for name, source in splits.items()}
+        new = {
+            name: to_dataset(found, name, self.inputs, self.answers)
+            for name, found in rows.items()
+        }
+        return replace(self, rows=self.rows | new)
 
     def few_shot(self, per_answer: int, seed: int) -> "Task":
         """Return a copy with ``per_answer`` training rows of each answer.
@@ -155,15 +151,8 @@ class Task:
         """
         if per_answer < 1:
             raise DataError(f"per_answer must be 1 or more, not {per_answer}.")
-        order = list(range(len(self.train)))
-        random.Random(seed).shuffle(order)
-        answer_of, kept = list(self.train["answer"]), []
-        taken = dict.fromkeys(self.answers, 0)
-        for i in order:
-            if taken[answer_of[i]] < per_answer:
-                taken[answer_of[i]] += 1
-                kept.append(i)
-        return replace(self, rows=self.rows | {"train": self.train.select(kept)})
+        drawn = draw_few(list(self.train["answer"]), per_answer, seed)
+        return replace(self, rows=self.rows | {"train": self.train.select(drawn)})
 
     def head(self, split: str = "test", n: int = 200) -> "Task":
         """Return a copy with only the first ``n`` rows of a split.
@@ -236,13 +225,8 @@ class Task:
         first = next(iter(rows.values()))
         inputs = [column for column in first[0] if column != "answer"]
         if answers is None:
-            answers = sorted(
-                {row["answer"] for found in rows.values() for row in found}
-            )
+            answers = sorted({row["answer"] for part in rows.values() for row in part})
         answers = answer_vocabulary(answers)
-        for split, found in rows.items():
-            require_columns(inputs, list(found[0]), split)
-            check_answers(found, split, answers)
         return cls(
             name=name,
             answers=answers,
@@ -251,7 +235,7 @@ class Task:
             title=title or name,
             description=description,
             licence=licence,
-            rows={split: to_dataset(found) for split, found in rows.items()},
+            rows={s: to_dataset(r, s, inputs, answers) for s, r in rows.items()},
         )
 
     @classmethod
@@ -306,12 +290,9 @@ def load_task(name: str | Mapping[str, Any]) -> Task:
         return Task.from_dataset(name)
     catalogue = _catalogue()
     if name not in catalogue:
-        hint = ""
-        if Path(name).suffix:
-            hint = " For a file of your own, call Task.from_rows(path)."
         raise DataError(
-            f"no task is called {name!r}.{did_you_mean(name, catalogue)} "
-            f"There are: {', '.join(catalogue)}.{hint}"
+            f"no task is called {name!r}.{did_you_mean(name, catalogue)} There are: "
+            f"{', '.join(catalogue)}. For rows of your own: Task.from_rows(path)."
         )
     folder = data_dir() / name
     files = {split: folder / f"{split}.jsonl" for split in SPLITS}
@@ -330,10 +311,8 @@ def data_dir() -> Path:
     for folder in places:
         if (folder / "tasks.toml").exists():
             return folder
-    raise DataError(
-        f"the task files are missing: no tasks.toml in {' or '.join(map(str, places))}."
-        " Install ptlearn again."
-    )
+    where = " or ".join(map(str, places))
+    raise DataError(f"there is no tasks.toml in {where}: install ptlearn again.")
 
 
 def _catalogue() -> dict[str, dict]:

@@ -213,6 +213,6 @@ def test_an_unfinished_prompt_cannot_be_used(refused, data, unfinished, tmp_path
 def test_stopped_before_the_first_checkpoint_it_starts_again(
     shell, data, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(pt, "load_lm", stop)
+    monkeypatch.setattr("ptlearn.lm.load.load_lm", stop)
     said = shell(*train(data, tmp_path / "p"), code=130)
     assert "The same command starts again" in said.err

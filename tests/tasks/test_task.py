@@ -74,7 +74,7 @@ def test_an_installed_package_reads_its_own_copy(tmp_path, monkeypatch):
 def test_missing_task_files_are_told(tmp_path, monkeypatch):
     monkeypatch.setattr(task_module, "PACKAGE", tmp_path)
     monkeypatch.setattr(task_module, "REPOSITORY", tmp_path)
-    assert "Install ptlearn again" in error(load_task, "capital")
+    assert "install ptlearn again" in error(load_task, "capital")
 
 
 def test_unknown_task_names_close_ones():

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from ptlearn.errors import DataError
-from ptlearn.tasks.splits import draw_evenly, hold_out
+from ptlearn.tasks.sampling import draw_evenly, hold_out
 from ptlearn.tasks.task import SPLITS, Task
 
 

@@ -1,11 +1,15 @@
-"""Holding out rows of a task that has only training rows."""
+"""Which rows are taken: few of each answer, an even draw, or rows held out."""
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ..errors import DataError
-from .task import Task
+
+if TYPE_CHECKING:
+    from .task import Task
 
 HELD_OUT = 0.1
 """Share of the rows that goes to dev, and as much again to test."""
@@ -14,7 +18,7 @@ MAX_DEV, MAX_TEST = 200, 500
 MIN_ROWS = 20
 
 
-def hold_out(task: Task) -> Task:
+def hold_out(task: "Task") -> "Task":
     """Return a copy whose training rows are split into train, dev and test.
 
     Each row lands in exactly one of them, and the same rows always land in the same.
@@ -75,3 +79,15 @@ def _draw(rows: Sequence[int], answers: Sequence[str], n: int) -> list[int]:
     order.sort(key=answers.__getitem__)
     # Steps of equal width meet each answer in proportion, the rare ones together.
     return sorted(order[int((i + 0.5) * len(order) / n)] for i in range(n))
+
+
+def draw_few(answers: Sequence[str], per_answer: int, seed: int) -> list[int]:
+    """Draw up to ``per_answer`` rows of each answer; return their numbers as drawn."""
+    order = list(range(len(answers)))
+    random.Random(seed).shuffle(order)
+    taken, drawn = Counter(), []
+    for row in order:
+        if taken[answers[row]] < per_answer:
+            taken[answers[row]] += 1
+            drawn.append(row)
+    return drawn
