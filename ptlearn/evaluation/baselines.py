@@ -24,7 +24,7 @@ def controls(
     seed: int = 0,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """What the task gives away without any knowledge in the language model.
+    """Score what the task gives away without any knowledge in the language model.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def controls(
 
 
 def text_baselines(task: Task, split: str = "test") -> pd.DataFrame:
-    """Answers that a majority vote and naive Bayes on the input's words would give.
+    """Return what a majority vote and naive Bayes on the input's words answer.
 
     Both learn from the training rows and never see a language model.
 
@@ -93,7 +93,7 @@ def text_baselines(task: Task, split: str = "test") -> pd.DataFrame:
 
 
 def easy_rows(task: Task, split: str = "test") -> pd.Series:
-    """Which rows a majority vote or naive Bayes gets right; the others are hard.
+    """Tell which rows a majority vote or naive Bayes gets right; others are hard.
 
     Returns
     -------

@@ -27,7 +27,8 @@ class Report:
     rows : DataFrame
         One line a row: the task's columns, ``predicted`` (best of the task's
         answers), ``correct``, ``hit`` (strict P@1), ``log_prob`` (of the row's own
-        answer, natural logarithm, summed over its tokens).
+        answer, natural logarithm, summed over its tokens). A column of the task that
+        is called as one of the last four is ``"hit (input)"``, for instance.
     split : str
     """
 
@@ -39,16 +40,15 @@ class Report:
         cls, rows: list[dict], scores: scoring.Scores, split: str
     ) -> "Report":
         """Lay what a prompt scored beside the rows that it was scored on."""
-        frame = pd.DataFrame(rows).assign(
-            predicted=scores.predicted,
-            correct=[
-                predicted == str(row["answer"])
-                for predicted, row in zip(scores.predicted, rows, strict=True)
-            ],
-            hit=scores.hit,
-            log_prob=scores.gold_log_prob,
-        )
-        return cls(frame, split)
+        right = [str(row["answer"]) for row in rows]
+        results = {
+            "predicted": scores.predicted,
+            "correct": [p == r for p, r in zip(scores.predicted, right, strict=True)],
+            "hit": scores.hit,
+            "log_prob": scores.gold_log_prob,
+        }
+        taken = {name: f"{name} (input)" for name in results}
+        return cls(pd.DataFrame(rows).rename(columns=taken).assign(**results), split)
 
     @property
     def n(self) -> int:
@@ -120,12 +120,9 @@ def evaluate(
     Raises
     ------
     DataError
-        If the task has no such split, or lacks a column of the template; names those
-        there are.
-    DataError
-        If a row is too long or an answer has no tokens.
+        If the task has no such split, lacks a column of the template (names those
+        there are), a row is too long, or an answer has no tokens.
     """
-    task.check_columns(prompted.template.fields)
     rows = scoring.as_rows(task.split(split))
     scores = scoring.score(
         prompted,

@@ -84,7 +84,7 @@ class LanguageModel:
         return self._embedding_matrix.float().std().item()
 
     @cached_property
-    def fingerprint(self) -> str:
+    def embedding_fingerprint(self) -> str:
         """SHA-256 of the input embedding matrix: the model's identity.
 
         Taken in bfloat16, so that one model in float32, float64 and bfloat16
@@ -94,6 +94,11 @@ class LanguageModel:
         digest = hashlib.sha256(f"{tuple(matrix.shape)}".encode())
         digest.update(matrix.view(torch.int16).numpy())
         return digest.hexdigest()
+
+    @property
+    def fingerprint(self) -> str:
+        """The same, until it covers all weights."""
+        return self.embedding_fingerprint
 
     @property
     def _embedding_matrix(self) -> Tensor:  # (vocabulary, token_dim)

@@ -59,7 +59,7 @@ class EncoderConfig:
 
     @classmethod
     def named(cls, encoder: "str | EncoderConfig") -> "EncoderConfig":
-        """The config for a name: "none", "mlp", "lstm", "residual-mlp", ..."""
+        """Return the config for a name: "none", "mlp", "lstm", "residual-mlp", ..."""
         if isinstance(encoder, cls):
             return encoder
         if not isinstance(encoder, str):
@@ -124,7 +124,7 @@ class PromptEncoder(nn.Module):
         return nn.Sequential(*layers, nn.Linear(hidden, outputs))
 
     def forward(self) -> Tensor:
-        """The prompt table, shape (num_virtual_tokens, token_dim)."""
+        """Compute the table, shape (num_virtual_tokens, token_dim)."""
         if self.config.kind == "none":
             return self.embedding
         vectors = self.embedding
@@ -138,7 +138,7 @@ class PromptEncoder(nn.Module):
 def make_encoder(
     encoder: str | EncoderConfig, initial_table: Tensor, *, seed: int = 0
 ) -> PromptEncoder:
-    """An encoder by name or config, its weights drawn from ``seed``.
+    """Make an encoder by name or config, its weights drawn from ``seed``.
 
     The random state of the program is left as it was.
 

@@ -24,7 +24,7 @@ def initial_table(
     task: Task | None = None,
     seed: int = 0,
 ) -> Tensor:
-    """The vectors that training starts from.
+    """Return the vectors that training starts from.
 
     Parameters
     ----------
@@ -57,7 +57,8 @@ def initial_table(
                 f"init has shape {tuple(init.shape)}, but (num_virtual_tokens, "
                 f"token_dim) is {shape}"
             )
-        return init.detach().to(lm.device, dtype)
+        # Its own memory: context words are written into it, and files want rows.
+        return init.detach().to(lm.device, dtype, copy=True).contiguous()
     generator = torch.Generator().manual_seed(seed)
     if init in ("normal", "paper"):
         scale = 1.0 if init == "paper" else lm.embedding_std
@@ -69,7 +70,7 @@ def initial_table(
 
 
 def word_vectors(lm: LanguageModel, ids: list[int]) -> Tensor:
-    """Embeddings of token ids, shape (len(ids), token_dim), apart from the LM."""
+    """Return embeddings of token ids, (len(ids), token_dim), apart from the LM."""
     return lm.embed(torch.tensor(ids, dtype=torch.long, device=lm.device)).detach()
 
 

@@ -69,7 +69,7 @@ def to_peft(prompt: Prompt, folder: str | Path) -> Path:
 
 
 def _config(prompt: Prompt) -> dict:
-    """What PEFT needs to know, and no key that an older PEFT would refuse."""
+    """Say what PEFT needs to know, with no key that an older PEFT would refuse."""
     shape = prompt.lm.model.config.get_text_config()
     return {
         "peft_type": "PROMPT_TUNING",
@@ -130,17 +130,19 @@ def from_peft(
             f"width); the template {template.text!r} under {lm.name} needs {wanted}"
         )
     # Only our own export says so; PEFT's files do not know their model's weights.
-    if identity.get("lm_fingerprint", lm.fingerprint) != lm.fingerprint:
+    # Earlier versions of ptlearn knew a model by its embeddings alone.
+    own = (None, lm.fingerprint, lm.embedding_fingerprint)
+    if identity.get("lm_fingerprint") not in own:
         raise PromptError(
             f"the adapter in {folder} was made for "
-            f"{config.get('base_model_name_or_path')!r}, this is {lm.name!r} (its word "
-            "embeddings differ): a prompt fits one model"
+            f"{config.get('base_model_name_or_path')!r}, this is {lm.name!r} (its "
+            "weights differ): a prompt fits one model"
         )
     return Prompt(lm, template, table, answers=answers)
 
 
 def _read(folder: Path) -> tuple[dict, torch.Tensor, dict]:
-    """The adapter's config, its table, and what its file says of itself."""
+    """Read the adapter's config, its table, and what its file says of itself."""
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         with safe_open(folder / TABLE, "pt") as file:

@@ -20,6 +20,19 @@ from ..forward.plan import Plan
 from ..lm.load import LanguageModel
 from ..templates.language import Template
 
+FILE, OLD_FILE = "prompt.safetensors", "prompt.json"
+KEY = "prompt_embeddings"
+FORMAT = 2
+"""Format 1 kept its JSON in a file of its own, and knew the embeddings only."""
+ENTRIES = {
+    "format": int,
+    "template": str,
+    "answers": list,
+    "lm": str,
+    "lm_fingerprint": str,
+}
+"""What a saved prompt must say of itself, and the type of each."""
+
 
 class Prompt:
     """A template with its prompt table, ready to score, classify and generate.
@@ -68,15 +81,15 @@ class Prompt:
         return self.tokens.num_virtual_tokens
 
     def prompt_embeddings(self) -> Tensor | None:
-        """The table, shape (num_virtual_tokens, token_dim); None if it has none."""
+        """Return the table, (num_virtual_tokens, token_dim); None if there is none."""
         return self._table
 
     def answer_log_probs(self, rows, *, batch_size: int = 16) -> Tensor:
-        """Log-probability of each row's answer, summed over its tokens, shape (n,)."""
+        """Return each row's log-probability of its answer, summed, shape (n,)."""
         return scoring.answer_log_probs(self, rows, batch_size=batch_size)
 
     def predict(self, rows, answers=None, *, batch_size: int = 16) -> list[str]:
-        """The most probable answer for each row; needs no ``answer`` column.
+        """Return the most probable answer for each row; needs no column ``answer``.
 
         Raises
         ------
@@ -94,7 +107,7 @@ class Prompt:
     def generate(
         self, rows, *, max_new_tokens: int = 10, batch_size: int = 16
     ) -> list[str]:
-        """What the model writes after the prompt, greedily, up to a line's end.
+        """Return what the model writes after the prompt, greedily, to a line's end.
 
         Raises
         ------
@@ -109,10 +122,15 @@ class Prompt:
         return scoring.generate(self, rows, max_new_tokens, batch_size)
 
     def save(self, folder: str | Path) -> Path:
-        """Write ``prompt.safetensors`` and ``prompt.json`` into a folder.
+        """Write the prompt into a folder, as the one file ``prompt.safetensors``.
 
-        The JSON file is written last and holds everything but the numbers, so a save
-        that was cut off is never taken for a whole one.
+        Its metadata hold the template and all else as JSON, so that template and
+        table can never part. A save that is cut off leaves what was there before.
+
+        Returns
+        -------
+        Path
+            The folder.
 
         Raises
         ------
@@ -120,14 +138,11 @@ class Prompt:
             If the folder cannot be written; no half-written file is left.
         """
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
         table = self._table
         if table is None:
             table = torch.zeros(0, self.lm.token_dim)
-        with write_atomically(folder / "prompt.safetensors") as path:
-            path.write_bytes(save({"prompt_embeddings": table.cpu().contiguous()}))
         about = {
-            "format": 1,
+            "format": FORMAT,
             "template": self.template.text,
             "answers": self.answers,
             "lm": self.lm.name,
@@ -136,9 +151,11 @@ class Prompt:
             "token_dim": self.lm.token_dim,
             "versions": {"ptlearn": __version__, "torch": torch.__version__},
         }
-        with write_atomically(folder / "prompt.json") as path:
-            text = json.dumps(about, indent=2, ensure_ascii=False)
-            path.write_text(text + "\n", encoding="utf-8")
+        metadata = {"prompt": json.dumps(about, ensure_ascii=False)}
+        with write_atomically(folder / FILE) as path:
+            path.write_bytes(save({KEY: table.cpu().contiguous()}, metadata))
+        # What an earlier version of ptlearn wrote beside its table.
+        (folder / OLD_FILE).unlink(missing_ok=True)
         return folder
 
     @classmethod
@@ -148,25 +165,20 @@ class Prompt:
         Raises
         ------
         PromptError
-            If the folder holds no prompt, the files are damaged, or the prompt
-            belongs to another language model; the message names both.
+            If the folder holds no prompt, the file is damaged or of an unknown
+            format, or the prompt belongs to another language model; the message
+            names both.
         """
         folder = Path(folder)
-        try:
-            about = json.loads((folder / "prompt.json").read_text(encoding="utf-8"))
-            with safe_open(folder / "prompt.safetensors", "pt") as file:
-                table = file.get_tensor("prompt_embeddings")
-            text, fingerprint = about["template"], about["lm_fingerprint"]
-        except FileNotFoundError as error:
-            raise PromptError(f"no prompt in {folder}: {error.filename}") from error
-        except Exception as error:  # the parsers raise kinds of their own
-            raise PromptError(f"the prompt in {folder} is damaged: {error}") from error
-        if fingerprint != lm.fingerprint:
+        about, table = _read(folder)
+        own = lm.fingerprint if about["format"] == FORMAT else lm.embedding_fingerprint
+        if about["lm_fingerprint"] != own:
             raise PromptError(
                 f"the prompt in {folder} was trained on {about['lm']!r}, this is "
-                f"{lm.name!r} (its word embeddings differ): a prompt fits one model"
+                f"{lm.name!r} (its weights differ): a prompt fits one model"
             )
-        return cls(lm, text, table if len(table) else None, answers=about["answers"])
+        table = table if len(table) else None
+        return cls(lm, about["template"], table, answers=about["answers"])
 
     def __repr__(self) -> str:
         return (
@@ -176,17 +188,40 @@ class Prompt:
 
 
 def saved_lm_name(folder: str | Path) -> str:
-    """Return the name of the language model that a saved prompt belongs to.
+    """Return the name of the language model that a saved prompt was trained on.
 
     Raises
     ------
     PromptError
         If the folder holds no prompt, or a damaged one.
     """
+    return _read(Path(folder))[0]["lm"]
+
+
+def _read(folder: Path) -> tuple[dict, Tensor]:
+    """Read what a saved prompt says of itself, checked, and its table."""
     try:
-        text = (Path(folder) / "prompt.json").read_text(encoding="utf-8")
-        return json.loads(text)["lm"]
+        with safe_open(folder / FILE, "pt") as file:
+            metadata, table = file.metadata() or {}, file.get_tensor(KEY)
+        text = metadata.get("prompt")
+        if text is None:  # of an earlier version, in two files
+            text = (folder / OLD_FILE).read_text(encoding="utf-8")
+        about = json.loads(text)
+        found = {name: about[name] for name in ENTRIES}
+        wrong = [n for n, kind in ENTRIES.items() if not isinstance(found[n], kind)]
     except FileNotFoundError as error:
-        raise PromptError(f"no prompt in {folder}: {error.filename}") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        missing = Path(error.filename or folder / FILE).name
+        raise PromptError(f"no prompt in {folder}: it has no {missing}") from error
+    except Exception as error:  # the parsers raise kinds of their own
         raise PromptError(f"the prompt in {folder} is damaged: {error}") from error
+    if found["format"] not in (1, FORMAT):
+        raise PromptError(
+            f"the prompt in {folder} has format {found['format']!r}; known are 1 and "
+            f"{FORMAT}. A newer ptlearn may have written it: update yours"
+        )
+    if wrong or not all(isinstance(answer, str) for answer in found["answers"]):
+        wrong = wrong or ["answers"]
+        raise PromptError(
+            f"the prompt in {folder} is damaged: {wrong[0]} is {found[wrong[0]]!r}"
+        )
+    return found, table

@@ -20,9 +20,11 @@ from .prompt import Prompt
 class PromptTuner(nn.Module):
     """A frozen language model with trainable virtual tokens in a template.
 
-    P-Tuning as a module (Liu et al. 2021, section 3): its parameters are the prompt
-    encoder's and nothing else. The language model is held beside it, not in it, so
-    ``parameters()``, ``state_dict()`` and an optimiser never see its weights.
+    With ``encoder="lstm"`` or ``"mlp"`` this is P-Tuning (Liu et al. 2021, section 3);
+    with ``"none"`` it is prompt tuning (Lester et al. 2021), though with virtual tokens
+    anywhere. Its parameters are the prompt encoder's and nothing else. The language
+    model is held beside it, not in it, so ``parameters()``, ``state_dict()`` and an
+    optimiser never see its weights.
 
     Parameters
     ----------
@@ -43,9 +45,8 @@ class PromptTuner(nn.Module):
     Raises
     ------
     PromptError
-        If the template has no virtual tokens.
-    PromptError
-        If the encoder or the init is unknown; the message names those allowed.
+        If the template has no virtual tokens, or the encoder or the init is unknown;
+        the message names those allowed.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class PromptTuner(nn.Module):
         return self.tokens.num_virtual_tokens
 
     def prompt_embeddings(self) -> Tensor:
-        """The virtual tokens' vectors, shape (num_virtual_tokens, token_dim)."""
+        """Compute the virtual tokens' vectors, (num_virtual_tokens, token_dim)."""
         return self.encoder()
 
     def num_trainable(self) -> int:
@@ -129,7 +130,7 @@ class PromptTuner(nn.Module):
         return scoring.sum_targets(logits, examples)
 
     def answer_log_probs(self, rows, *, batch_size: int = 16) -> Tensor:
-        """Log-probability of each row's answer, summed over its tokens, shape (n,)."""
+        """Return each row's log-probability of its answer, summed, shape (n,)."""
         return scoring.answer_log_probs(self, rows, batch_size=batch_size)
 
     def fold(self) -> Prompt:

@@ -36,6 +36,7 @@ KEY_DEFAULTS = {
     "warmup": 0.1,
     "max_grad_norm": 1.0,
     "patience": None,
+    "schedule": "linear",
 }
 """What a setting is where a key or a stored row does not mention it.
 
@@ -70,7 +71,7 @@ class Job:
         Only the first so many (None: all).
     test_task : str
         Score on the test rows of this other task; "" for the task's own.
-    weight_decay, warmup, max_grad_norm, patience
+    weight_decay, warmup, max_grad_norm, patience, schedule
         As in ``fit``.
 
     Raises
@@ -101,6 +102,7 @@ class Job:
     warmup: float = TrainingConfig.warmup
     max_grad_norm: float = TrainingConfig.max_grad_norm
     patience: int | None = TrainingConfig.patience
+    schedule: str = TrainingConfig.schedule
 
     def __post_init__(self):
         if self.control and self.control not in CONTROLS:

@@ -7,6 +7,7 @@ two are kept, so that there is one to fall back to.
 import hashlib
 import json
 import re
+import shutil
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ..errors import TrainingError
-from ..files import write_atomically
+from ..files import sha256, write_atomically
 
-NAME = re.compile(r"step-(\d{6})-([0-9a-f]{16})\.safetensors")
+NAME = re.compile(r"step-(\d{6,})-([0-9a-f]{16})\.safetensors")
 KEPT = 2
 
 
@@ -28,14 +29,16 @@ class Checkpoint:
 
     Attributes
     ----------
+    step : int
+        How many steps were taken.
     tensors : dict of str to Tensor
-        Parameters, the optimiser's moments, the best parameters, the random state.
-    about : dict
-        What JSON holds: the step, the history, the run's settings.
+    values : dict
+        What else there is to know, of JSON's types.
     """
 
+    step: int
     tensors: dict[str, Tensor]
-    about: dict
+    values: dict
 
 
 class Checkpoints:
@@ -43,49 +46,80 @@ class Checkpoints:
 
     Parameters
     ----------
-    folder : Path
+    folder : path
         Made if it is not there.
-    settings : dict
-        Of the run; a checkpoint of other settings is refused.
+    identity : dict
+        What tells the run from others, of JSON's types; a checkpoint with another
+        identity is refused.
     """
 
-    def __init__(self, folder: str | Path, settings: dict):
+    def __init__(self, folder: str | Path, identity: dict):
         self.folder = Path(folder)
-        self.settings = json.loads(json.dumps(settings))
+        self.identity = json.loads(json.dumps(identity, default=float))
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def files(self) -> list[Path]:
-        """Checkpoint files, the newest first."""
+        """Return the checkpoint files, the newest first."""
         found = [p for p in self.folder.iterdir() if NAME.fullmatch(p.name)]
-        return sorted(found, reverse=True)
+        return sorted(found, key=_step, reverse=True)
+
+    def refuse_used_folder(self) -> None:
+        """Raise TrainingError if the folder holds checkpoints."""
+        files = self.files()
+        if files:
+            raise TrainingError(
+                f"{self.folder} holds a run's checkpoints, up to step "
+                f"{_step(files[0])}: resume=True goes on from there, overwrite=True "
+                "starts over, or take another checkpoint_dir"
+            )
+
+    def remove_leftovers(self) -> None:
+        """Remove what a run that was killed while writing has left behind."""
+        for folder in self.folder.glob(".step-*"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def clear(self) -> None:
+        """Remove all checkpoints."""
+        for path in self.files():
+            path.unlink(missing_ok=True)
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Write one, atomically, and remove all but the newest two."""
-        about = {"about": json.dumps(checkpoint.about | {"settings": self.settings})}
-        tensors = {
-            k: t.detach().cpu().contiguous() for k, t in checkpoint.tensors.items()
+        """Write one, atomically, and keep beside it only the newest one before it."""
+        metadata = {
+            "step": str(checkpoint.step),
+            "values": json.dumps(checkpoint.values),
+            "identity": json.dumps(self.identity),
         }
-        content = save(tensors, metadata=about)
+        tensors = {
+            name: tensor.detach().cpu().contiguous()
+            for name, tensor in checkpoint.tensors.items()
+        }
+        content = save(tensors, metadata=metadata)
         digest = hashlib.sha256(content).hexdigest()[:16]
-        name = f"step-{checkpoint.about['step']:06d}-{digest}.safetensors"
-        with write_atomically(self.folder / name) as path:
-            path.write_bytes(content)
-        for old in self.files()[KEPT:]:
-            old.unlink(missing_ok=True)
+        path = self.folder / f"step-{checkpoint.step:06d}-{digest}.safetensors"
+        with write_atomically(path) as temporary:
+            temporary.write_bytes(content)
+        self._tidy(path)
+
+    def _tidy(self, newest: Path) -> None:
+        # Later steps can only be damaged ones, which the run fell back from.
+        files = self.files()
+        earlier = [path for path in files if _step(path) < _step(newest)]
+        for path in set(files) - {newest, *earlier[: KEPT - 1]}:
+            path.unlink(missing_ok=True)
 
     def newest(self) -> Checkpoint | None:
-        """The newest one that is whole; None if there is none.
+        """Return the newest one that is whole; None if there is none.
 
         Warns of each damaged one that it passes over.
 
         Raises
         ------
         TrainingError
-            If it was made with other settings; the message names them.
+            If it belongs to another run; the message names what differs.
         """
         for path in self.files():
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            if not digest.startswith(NAME.fullmatch(path.name)[2]):
+            if not sha256(path).startswith(NAME.fullmatch(path.name)[2]):
                 warnings.warn(
                     f"the checkpoint {path} is damaged (its SHA-256 differs from its "
                     "name); falling back to the one before it",
@@ -93,21 +127,26 @@ class Checkpoints:
                 )
                 continue
             with safe_open(path, "pt") as file:
-                about = json.loads(file.metadata()["about"])
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-            self._check(about.pop("settings"), path)
-            return Checkpoint(tensors, about)
+                metadata = file.metadata()
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            self._refuse_other_run(json.loads(metadata["identity"]), path)
+            step, values = int(metadata["step"]), json.loads(metadata["values"])
+            return Checkpoint(step, tensors, values)
         return None
 
-    def _check(self, settings: dict, path: Path) -> None:
+    def _refuse_other_run(self, identity: dict, path: Path) -> None:
         differing = [
-            f"{key}: {settings.get(key)!r} there, {self.settings.get(key)!r} here"
-            for key in sorted(settings.keys() | self.settings.keys())
-            if settings.get(key) != self.settings.get(key)
+            f"{key}: {identity.get(key)!r} there, {self.identity.get(key)!r} here"
+            for key in sorted(identity.keys() | self.identity.keys())
+            if identity.get(key) != self.identity.get(key)
         ]
         if differing:
             raise TrainingError(
-                f"the checkpoint {path} belongs to a run with other settings ("
-                + "; ".join(differing)
-                + "): use another checkpoint_dir or the same settings"
+                f"the checkpoint {path} belongs to another run "
+                f"({'; '.join(differing)}): use the same settings, or another "
+                "checkpoint_dir, or overwrite=True to start over"
             )
+
+
+def _step(path: Path) -> int:
+    return int(NAME.fullmatch(path.name)[1])

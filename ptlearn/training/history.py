@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+COLUMNS = ("step", "loss", "lr", "grad_norm", "dev_score", "dev_loss", "seconds")
+
 
 @dataclass
 class History:
@@ -18,7 +20,10 @@ class History:
     best_score : float or None
         Its dev score; None without a dev split.
     stopped : str
-        Why it ended: "done", "patience", "interrupted" or "nan".
+        Why it ended. "done": all steps were taken. "plateau": the dev loss had stopped
+        falling, and the rate was lowered to zero. "patience": too many dev evaluations
+        without a better score. "interrupted": the stop button. In the history of a
+        TrainingError "nan" (a number was not finite) or "out of memory".
     """
 
     records: list[dict] = field(default_factory=list)
@@ -28,9 +33,13 @@ class History:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """Columns step, loss (nats an example), lr, grad_norm, dev_score, seconds."""
-        columns = ["step", "loss", "lr", "grad_norm", "dev_score", "seconds"]
-        return pd.DataFrame(self.records, columns=columns)
+        """One line for each step, as a DataFrame.
+
+        Columns: ``step``; ``loss``, the batch's, in nats an example; ``lr``;
+        ``grad_norm``, before clipping; ``dev_score``; ``dev_loss``, in nats a row;
+        ``seconds`` since the start. The dev columns are empty between evaluations.
+        """
+        return pd.DataFrame(self.records, columns=list(COLUMNS))
 
     def __repr__(self) -> str:
         best = "" if self.best_score is None else f", best dev {self.best_score:.3f}"

@@ -6,6 +6,7 @@ from small_models import causal_lm
 from torch import nn
 
 import ptlearn as pt
+from ptlearn.errors import PromptError
 from ptlearn.prompts.encoders import EncoderConfig, make_encoder
 from ptlearn.prompts.initializers import initial_table, word_vectors
 
@@ -66,13 +67,13 @@ def test_a_seed_gives_the_same_encoder_and_leaves_the_programs_state():
     ],
 )
 def test_bad_configs(config, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(PromptError, match=message):
         EncoderConfig(**config)
 
 
 @pytest.mark.parametrize("name", ["gru", "residual-none", "", None, "LSTM"])
 def test_unknown_names_are_told_what_is_allowed(name):
-    with pytest.raises(ValueError, match="allowed.*residual-lstm"):
+    with pytest.raises(PromptError, match="allowed.*residual-lstm"):
         make_encoder(name, torch.zeros(1, 2))
 
 
@@ -141,7 +142,7 @@ def test_a_tensor_is_taken_as_it_is_and_copied(lm):
     ],
 )
 def test_bad_inits(lm, init, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(PromptError, match=message):
         initial_table(init, lm, 2)
 
 

@@ -1,7 +1,8 @@
 """What is trained, what is not, and folding."""
 
+import copy
 import hashlib
-import json
+import pickle
 
 import pytest
 import torch
@@ -122,7 +123,8 @@ def test_works_on_both_kinds_of_model(make):
     tuner = pt.PromptTuner(lm, "[V:2] {subject} is [V] {answer}", encoder="lstm")
     loss(tuner).backward()
     prompt = tuner.fold()
-    assert prompt.predict(ROWS, ANSWERS) == prompt.predict(ROWS[::1], ANSWERS)
+    found = prompt.predict(ROWS[::-1], ANSWERS)
+    assert found[::-1] == prompt.predict(ROWS, ANSWERS)
     assert torch.equal(prompt.answer_log_probs(ROWS), tuner.answer_log_probs(ROWS))
 
 
@@ -138,75 +140,28 @@ def test_nothing_to_train_is_said(lm):
         pt.PromptTuner(lm, "{subject} {answer}")
 
 
-def test_table_must_fit_the_template(lm):
-    with pytest.raises(PromptError, match=r"\(6, 32\).*not \(0, 32\); train one"):
-        pt.Prompt(lm, PAPER)
-    with pytest.raises(PromptError, match=r"not \(2, 32\)"):
-        pt.Prompt(lm, PAPER, torch.zeros(2, 32))
+@pytest.mark.parametrize("encoder", ["none", "residual-lstm"])
+def test_the_tensor_given_as_init_is_never_written_to(lm, encoder):
+    init = torch.ones(4, lm.token_dim)
+    tuner = pt.PromptTuner(
+        lm, '[V:2] {subject} [V:"is in"] {answer}', encoder=encoder, init=init
+    )
+    assert torch.equal(init, torch.ones(4, lm.token_dim))
+    assert torch.equal(tuner.prompt_embeddings()[:2], init[:2])
+    assert not torch.equal(tuner.prompt_embeddings()[2:], init[2:]), "words win"
+    with torch.no_grad():
+        tuner.encoder.embedding.zero_()
+    assert torch.equal(init, torch.ones(4, lm.token_dim))
 
 
-def test_save_and_load(lm, tmp_path):
-    prompt = pt.PromptTuner(lm, PAPER, seed=7).fold()
-    prompt.answers = ANSWERS
-    prompt.save(tmp_path / "mine")
-    assert sorted(p.name for p in (tmp_path / "mine").iterdir()) == [
-        "prompt.json",
-        "prompt.safetensors",
-    ]
-    loaded = pt.Prompt.load(tmp_path / "mine", lm)
-    assert torch.equal(loaded.prompt_embeddings(), prompt.prompt_embeddings())
-    assert loaded.predict([{"subject": "Osaka"}]) == prompt.predict(ROWS[:1])
-    written = pt.Prompt(lm, "{subject} is in {answer}", answers=ANSWERS)
-    written.save(tmp_path / "words")
-    assert pt.Prompt.load(tmp_path / "words", lm).prompt_embeddings() is None
+def test_a_transposed_init_is_kept_in_rows(lm):
+    init = torch.randn(lm.token_dim, 2).T
+    tuner = pt.PromptTuner(lm, "[V:2] {subject} {answer}", init=init)
+    assert torch.equal(tuner.prompt_embeddings(), init)
+    assert tuner.prompt_embeddings().is_contiguous()
 
 
-def test_a_prompt_for_another_model_is_refused_and_both_are_named(lm, tmp_path):
-    pt.PromptTuner(lm, PAPER).fold().save(tmp_path)
-    with pytest.raises(PromptError, match="trained on 'tiny', this is 'gpt2'"):
-        pt.Prompt.load(tmp_path, causal_lm("gpt2"))
-
-
-@pytest.mark.parametrize("damage", ["json", "tensors", "missing", "key"])
-def test_a_damaged_prompt_is_said_to_be(lm, tmp_path, damage):
-    pt.PromptTuner(lm, PAPER).fold().save(tmp_path)
-    file = tmp_path / "prompt.json"
-    if damage == "json":
-        file.write_text(file.read_text()[:50])
-    elif damage == "key":
-        about = json.loads(file.read_text())
-        del about["template"]
-        file.write_text(json.dumps(about))
-    elif damage == "tensors":
-        data = (tmp_path / "prompt.safetensors").read_bytes()
-        (tmp_path / "prompt.safetensors").write_bytes(data[:100])
-    else:
-        file.unlink()
-    with pytest.raises(PromptError, match="no prompt in|is damaged"):
-        pt.Prompt.load(tmp_path, lm)
-
-
-def test_a_failed_save_leaves_nothing_half_written(lm, tmp_path, monkeypatch):
-    prompt = pt.PromptTuner(lm, PAPER).fold()
-
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("pathlib.Path.write_bytes", full)
-    with pytest.raises(OSError, match="No space left"):
-        prompt.save(tmp_path / "p")
-    assert list((tmp_path / "p").iterdir()) == []
-
-
-def test_predict_needs_answers(lm):
-    with pytest.raises(PromptError, match="no answers to choose from"):
-        pt.Prompt(lm, "{subject} {answer}").predict(ROWS)
-
-
-def test_generate_writes_on_and_masked_models_refuse(lm):
-    prompt = pt.PromptTuner(lm, PAPER).fold()
-    written = prompt.generate(ROWS, max_new_tokens=3)
-    assert len(written) == 3 and all(isinstance(text, str) for text in written)
-    masked = pt.Prompt(masked_lm("bert"), "{subject} is in {answer} .")
-    with pytest.raises(PromptError, match="fills gaps"):
-        masked.generate(ROWS)
+def test_a_copied_or_pickled_tuner_says_the_same(lm):
+    tuner = pt.PromptTuner(lm, PAPER, encoder="lstm")
+    for other in (copy.deepcopy(tuner), pickle.loads(pickle.dumps(tuner))):
+        assert torch.equal(other.answer_log_probs(ROWS), tuner.answer_log_probs(ROWS))

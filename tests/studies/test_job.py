@@ -12,7 +12,7 @@ from ptlearn.studies.store import read_folder, stored_folder
 from ptlearn.training.config import TrainingConfig
 
 # Bounds memory, and leaves every bit as it is.
-DECIDES_NO_NUMBER = {"context_bytes"}
+DECIDES_NO_NUMBER = {"kv_cache_bytes"}
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def test_every_stored_row_has_the_key_of_its_settings():
 
 def test_every_setting_is_in_the_key():
     other = {name: 0.5 for name in ("lr", "weight_decay", "warmup", "max_grad_norm")}
-    other |= {"metric": "accuracy", "control": "majority"}
+    other |= {"metric": "accuracy", "control": "majority", "schedule": "plateau"}
     jobs = [BASE]
     for name, value in asdict(BASE).items():
         another = f"{value}x" if isinstance(value, str) else 3
@@ -92,6 +92,7 @@ def test_the_table_of_defaults_is_what_it_was():
         "warmup": 0.1,
         "max_grad_norm": 1.0,
         "patience": None,
+        "schedule": "linear",
     }
     assert first.items() <= KEY_DEFAULTS.items()
     assert set(KEY_DEFAULTS) == names(Job) - {"task", "template"}

@@ -1,0 +1,66 @@
+"""The dev split, scored again and again while a run goes on."""
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast
+
+from ..evaluation.report import Report
+from ..forward import scoring
+from ..forward.kv_cache import ContextCache
+from ..prompts.tuner import PromptTuner
+from ..tasks.task import Task
+from .config import TrainingConfig
+
+
+class DevSplit:
+    """Scores a tuner on a task's dev rows; a task without them has no scores.
+
+    Attributes
+    ----------
+    examples : list of Example
+        The dev rows, tokenised; empty without a dev split.
+    context_cache : ContextCache or None
+        Keeps frozen contexts from one evaluation to the next.
+    """
+
+    def __init__(
+        self,
+        tuner: PromptTuner,
+        task: Task,
+        config: TrainingConfig,
+        accelerator: Accelerator,
+    ):
+        self.tuner, self.config, self.accelerator = tuner, config, accelerator
+        self.answers = task.answers
+        self.rows = scoring.as_rows(task.dev) if "dev" in task.splits else []
+        self.examples = [tuner.tokens.encode(row) for row in self.rows]
+        self.context_cache: ContextCache | None = None
+
+    def evaluate(self) -> tuple[float | None, float | None]:
+        """Return the score (``config.metric``) and the loss, in nats a row.
+
+        The first process scores, or the processes could part ways by rounding.
+        """
+        if not self.rows:
+            return None, None
+        found = self._score() if self.accelerator.is_main_process else (0.0, 0.0)
+        # A process alone has nobody to tell; on MPS, where there is no float64, every
+        # process is alone.
+        if self.accelerator.num_processes == 1:
+            return found
+        device = self.accelerator.device
+        shared = broadcast(torch.tensor(found, dtype=torch.float64, device=device))
+        score, loss = shared.tolist()
+        return score, loss
+
+    def _score(self) -> tuple[float, float]:
+        scores = scoring.score(
+            self.tuner,
+            self.rows,
+            self.answers,
+            batch_size=self.config.batch_size,
+            context_cache=self.context_cache,
+            progress=False,
+        )
+        report = Report.from_scores(self.rows, scores, "dev")
+        return getattr(report, self.config.metric), report.loss

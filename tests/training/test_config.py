@@ -1,0 +1,74 @@
+"""The settings: one home, one description, and values that are not allowed."""
+
+import inspect
+from dataclasses import FrozenInstanceError, fields
+
+import pytest
+
+import ptlearn as pt
+from ptlearn.errors import TrainingError
+from ptlearn.training.config import LEARNING_RATES, TrainingConfig
+
+NOT_SETTINGS = {"tuner", "task", "checkpoint_dir", "resume", "overwrite", "progress"}
+
+
+def test_fit_takes_the_settings_and_their_defaults_from_the_config():
+    taken = {
+        name: parameter
+        for name, parameter in inspect.signature(pt.fit).parameters.items()
+        if name not in NOT_SETTINGS
+    }
+    assert list(taken) == [f.name for f in fields(TrainingConfig)]
+    for field in fields(TrainingConfig):
+        parameter = taken[field.name]
+        assert parameter.kind is parameter.KEYWORD_ONLY
+        assert parameter.default == field.default
+        assert parameter.annotation == field.type
+
+
+def test_fit_and_the_config_describe_each_setting_in_the_same_words():
+    def described(thing):
+        text = inspect.getdoc(thing)
+        return text[text.index("steps : int") : text.index("no result.")]
+
+    assert described(pt.fit) == described(TrainingConfig)
+    for field in fields(TrainingConfig):
+        assert f"\n{field.name} : " in "\n" + described(TrainingConfig)
+
+
+def test_a_config_cannot_be_changed():
+    with pytest.raises(FrozenInstanceError):
+        TrainingConfig().steps = 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"steps": 0}, "steps must be a whole number, at least 1, not 0"),
+        ({"steps": 1.5}, "steps must be a whole number, at least 1, not 1.5"),
+        ({"batch_size": -1}, "batch_size must be a whole number, at least 1"),
+        ({"evaluate_every": "5"}, "evaluate_every must be .*, not '5'"),
+        ({"lr": 0.0}, "lr must be a number above 0, or None, not 0.0"),
+        ({"lr": float("nan")}, "lr must be .*, not nan"),
+        ({"lr": float("inf")}, "lr must be .*, not inf"),
+        ({"lr": "high"}, "lr must be .*, not 'high'"),
+        ({"weight_decay": -0.1}, "weight_decay must be a number, at least 0"),
+        ({"warmup": 1.0}, "warmup must be a share of the steps, at least 0 and below"),
+        ({"max_grad_norm": 0}, "max_grad_norm must be a number above 0"),
+        ({"patience": 0}, "patience must be a whole number, at least 1, or None"),
+        ({"seed": 0.5}, "seed must be a whole number, not 0.5"),
+        ({"kv_cache_bytes": -1}, "kv_cache_bytes must be a whole number, at least 0"),
+        ({"metric": "f1"}, 'metric must be "p_at_1" or "accuracy", not \'f1\''),
+        ({"schedule": "cosine"}, 'schedule must be "linear" or "plateau", not'),
+    ],
+)
+def test_a_bad_value_is_named_with_those_allowed(settings, message):
+    with pytest.raises(TrainingError, match=message):
+        TrainingConfig(**settings)
+
+
+def test_each_encoder_has_a_rate():
+    names = ["none", "mlp", "lstm", "residual-mlp", "residual-lstm"]
+    assert sorted(LEARNING_RATES) == sorted(names)
+    for name in names:
+        TrainingConfig(lr=LEARNING_RATES[name])
