@@ -13,9 +13,9 @@ from peft import PromptEncoderConfig, get_peft_model
 
 import ptlearn as pt
 from ptlearn.forward.kv_cache import ContextCache
-from ptlearn.forward.plan import Plan
+from ptlearn.forward.plan import ForwardPlan
 from ptlearn.forward.scoring import sum_targets
-from ptlearn.templates.tokenization import pad
+from ptlearn.templates.batching import pad
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Ours:
         self, lm: pt.LanguageModel, case: Case, *, fast: bool = True, seed: int = 0
     ):
         self.tuner = pt.PromptTuner(lm, case.template, encoder=case.encoder, seed=seed)
-        self.tuner._plan = Plan(lm, self.tuner.template, fast=fast)
+        self.tuner._plan = ForwardPlan(lm, self.tuner.template, fast=fast)
         self.optimizer = torch.optim.AdamW(self.tuner.parameters(), lr=1e-3, fused=True)
         self.context_cache = ContextCache()
 

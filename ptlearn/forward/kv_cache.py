@@ -1,4 +1,4 @@
-"""What a language model has already read: keys and values, and where they are kept."""
+"""Keys and values of tokens that a language model has read, and where they are kept."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ Ids = Sequence[int]
 
 @dataclass(frozen=True)
 class KVCache:
-    """Keys and values of tokens that were already read.
+    """Keys and values of tokens that were read, a row of them for each sequence.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class KVCache:
     mask: LongTensor
 
     def expand(self, n: int) -> "KVCache":
-        """The same past for each of ``n`` rows, without a copy."""
+        """Give each of ``n`` rows the same keys and values, without a copy."""
         if len(self.mask) == n:
             return self
         states = [
@@ -41,8 +41,24 @@ class KVCache:
         return KVCache(states, self.mask.expand(n, -1))
 
     def take(self, rows: LongTensor) -> "KVCache":
-        """The past of the given rows, which may repeat."""
+        """Select rows, which may repeat."""
         return KVCache([(k[rows], v[rows]) for k, v in self.states], self.mask[rows])
+
+    def to_dynamic(self) -> DynamicCache:
+        """Return it in the library's own class."""
+        cache = DynamicCache()
+        for keys, values in self.states:
+            # Set directly: the constructor would copy every layer once more.
+            layer = DynamicLayer()
+            layer.lazy_initialization(keys, values)
+            layer.keys, layer.values = keys, values
+            cache.layers.append(layer)
+        return cache
+
+    @classmethod
+    def from_dynamic(cls, cache: DynamicCache, mask: LongTensor) -> "KVCache":
+        """Take it from the library's own class; ``mask`` of shape (n, length)."""
+        return cls([(layer.keys, layer.values) for layer in cache.layers], mask)
 
 
 class ContextCache:
@@ -72,7 +88,7 @@ class ContextCache:
         self._kept: dict[tuple[int, ...], Tensor] = {}
 
     def get(self, ids: Ids, compute: Callable[[Ids], Tensor]) -> Tensor:
-        """The states of ``ids``, kept from before or by ``compute(ids)``.
+        """Return the keys and values of ``ids``: those kept, or ``compute(ids)``.
 
         Returns
         -------
@@ -90,26 +106,14 @@ class ContextCache:
         return states
 
 
-def joined_cache(past: KVCache) -> DynamicCache:
-    cache = DynamicCache()
-    for keys, values in past.states:
-        # Set directly: the constructor would copy every layer once more.
-        layer = DynamicLayer()
-        layer.lazy_initialization(keys, values)
-        layer.keys, layer.values = keys, values
-        cache.layers.append(layer)
-    return cache
-
-
-def as_past(cache: DynamicCache, mask: LongTensor) -> KVCache:
-    return KVCache([(layer.keys, layer.values) for layer in cache.layers], mask)
-
-
 _PLAIN_CACHE: WeakKeyDictionary[LanguageModel, bool] = WeakKeyDictionary()
 
 
 def has_plain_cache(lm: LanguageModel) -> bool:
-    """Whether the model keeps simply the keys and values of every token it read."""
+    """Whether the model keeps simply the keys and values of every token it read.
+
+    Warns once for a model that does not.
+    """
     if lm not in _PLAIN_CACHE:
         one = torch.ones(1, 1, dtype=torch.long, device=lm.device)
         with torch.no_grad():
@@ -120,8 +124,9 @@ def has_plain_cache(lm: LanguageModel) -> bool:
         )
         if not _PLAIN_CACHE[lm]:
             warnings.warn(
-                f"{lm.name} keeps its past in a {type(cache).__name__} of its own "
-                "kind: ptlearn takes the plain, slower forward for it",
+                f"{lm.name} has a KV cache of another kind than keys and values of "
+                f"every token ({type(cache).__name__}): ptlearn takes the plain, "
+                "slower forward for it",
                 stacklevel=4,
             )
     return _PLAIN_CACHE[lm]

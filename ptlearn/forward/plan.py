@@ -24,9 +24,10 @@ import torch
 from torch import LongTensor, Tensor
 
 from ..lm.load import LanguageModel
+from ..templates.batching import embed, pad
 from ..templates.language import Template
-from ..templates.tokenization import Example, TemplateTokens, embed, pad
-from .kv_cache import ContextCache, Ids, KVCache, as_past, has_plain_cache, joined_cache
+from ..templates.tokenization import Example, TemplateTokens
+from .kv_cache import ContextCache, Ids, KVCache, has_plain_cache
 from .split_attention import can_split, split_cache, splitting
 
 PREFIX_COSTS = 64
@@ -34,7 +35,7 @@ PREFIX_COSTS = 64
 tokens of a batch: the weights are gone through once more."""
 
 
-class Plan:
+class ForwardPlan:
     """Runs a language model over the rows of one template.
 
     Parameters
@@ -50,8 +51,10 @@ class Plan:
 
     Raises
     ------
-    DataError
+    TemplateError
         If the template does not fit the kind of language model.
+    ModelError
+        If the tokenizer cannot be used.
     """
 
     def __init__(
@@ -102,7 +105,7 @@ class Plan:
         prefix: KVCache | None = None,
         context_cache: ContextCache | None = None,
     ) -> Tensor:
-        """Logits at the answer positions, and nowhere else.
+        """Compute logits at the answer positions, and nowhere else.
 
         Parameters
         ----------
@@ -118,35 +121,36 @@ class Plan:
         Tensor, shape (total number of target tokens, vocabulary size)
             The rows' targets one after another.
         """
-        past, read = self._past([e.ids for e in examples], prefix, context_cache)
-        live = [e.ids[n:] for e, n in zip(examples, read, strict=True)]
+        sequences = [e.ids for e in examples]
+        kv_cache, cached = self._cached_start(sequences, prefix, context_cache)
+        live = [ids[n:] for ids, n in zip(sequences, cached, strict=True)]
         ids, mask = pad(live, self.padding_side, self.lm.device)
         rows, places = [], []
-        for row, (example, n) in enumerate(zip(examples, read, strict=True)):
+        for row, (example, n) in enumerate(zip(examples, cached, strict=True)):
             left = (
                 ids.shape[1] - len(example.ids) if self.padding_side == "left" else -n
             )
             first = example.first_target + left
             rows += [row] * len(example.targets)
             places += range(first, first + len(example.targets))
-        return self._forward(table, ids, mask, past, rows, places)[0]
+        return self._forward(table, ids, mask, kv_cache, rows, places)[0]
 
     def read(
         self,
         table: Tensor | None,
         sequences: Sequence[Ids],
-        past: KVCache | None = None,
+        kv_cache: KVCache | None = None,
         *,
         keep: bool = True,
     ) -> tuple[Tensor, KVCache | None]:
-        """Read on from a past, and keep what is needed to read further.
+        """Read sequences, from the end of a KV cache onwards.
 
         Parameters
         ----------
         table : Tensor, shape (num_virtual_tokens, token_dim), or None
         sequences : n sequences of token ids, none empty
-        past : KVCache, optional
-            Of n rows, or of one row that all share.
+        kv_cache : KVCache, optional
+            Of what stands before them: n rows, or one row that all share.
         keep : bool
             False where nothing will be read after the sequences.
 
@@ -154,13 +158,13 @@ class Plan:
         -------
         logits : Tensor, shape (n, vocabulary size)
             For the token after each sequence.
-        past : KVCache or None
+        kv_cache : KVCache or None
             With the sequences appended; None if not kept, or the plan is not fast.
         """
         ids, mask = pad(sequences, "left", self.lm.device)
         rows, places = range(len(ids)), [ids.shape[1] - 1] * len(ids)
         keep = keep and self.fast
-        return self._forward(table, ids, mask, past, rows, places, use_cache=keep)
+        return self._forward(table, ids, mask, kv_cache, rows, places, use_cache=keep)
 
     def read_prompts(
         self,
@@ -171,33 +175,35 @@ class Plan:
         *,
         keep: bool = True,
     ) -> tuple[Tensor, KVCache | None]:
-        """:meth:`read` whole prompts, from the prefix or the kept contexts onwards."""
-        past, read = self._past(prompts, prefix, context_cache)
-        rest = [ids[n:] for ids, n in zip(prompts, read, strict=True)]
-        return self.read(table, rest, past, keep=keep)
+        """:meth:`read` whole prompts, from the shared prefix or the contexts onwards.
 
-    def _past(
+        Parameters and what it returns are those of :meth:`logits` and :meth:`read`.
+        """
+        kv_cache, cached = self._cached_start(prompts, prefix, context_cache)
+        rest = [ids[n:] for ids, n in zip(prompts, cached, strict=True)]
+        return self.read(table, rest, kv_cache, keep=keep)
+
+    def _cached_start(
         self,
         sequences: Sequence[Ids],
         prefix: KVCache | None,
         context_cache: ContextCache | None,
     ) -> tuple[KVCache | None, list[int]]:
-        """What of each sequence is already read, and how many tokens that is."""
+        """Find what of each sequence is cached, and how many tokens that is."""
+        count = len(sequences)
         if prefix is not None:
-            return prefix.expand(len(sequences)), [prefix.mask.shape[1]] * len(
-                sequences
-            )
+            return prefix.expand(count), [prefix.mask.shape[1]] * count
         if context_cache is None or not self.fast or not self.tokens.starts_frozen:
-            return None, [0] * len(sequences)
-        read = [next(i for i, t in enumerate(ids) if t < 0) for ids in sequences]
-        contexts = [ids[:n] for ids, n in zip(sequences, read, strict=True)]
-        return self._contexts(contexts, context_cache), read
+            return None, [0] * count
+        cached = [next(i for i, t in enumerate(ids) if t < 0) for ids in sequences]
+        contexts = [ids[:n] for ids, n in zip(sequences, cached, strict=True)]
+        return self._contexts(contexts, context_cache), cached
 
     @torch.no_grad()
     def _contexts(
         self, contexts: Sequence[Ids], context_cache: ContextCache
     ) -> KVCache | None:
-        """Kept states of different length, padded on the left to one past."""
+        """Pad the contexts' keys and values on the left to one KV cache."""
         kept = [
             context_cache.get(ids, self._read_alone) if ids else None
             for ids in contexts
@@ -216,33 +222,33 @@ class Plan:
         return KVCache([(keys, values) for keys, values in batch], mask)
 
     def _read_alone(self, ids: Ids) -> Tensor:
-        _, past = self.read(None, [ids])
-        return torch.stack([torch.stack([k[0], v[0]]) for k, v in past.states])
+        _, kv_cache = self.read(None, [ids])
+        return torch.stack([torch.stack([k[0], v[0]]) for k, v in kv_cache.states])
 
     def _forward(
         self,
         table: Tensor | None,
         ids: LongTensor,
         mask: LongTensor,
-        past: KVCache | None,
+        kv_cache: KVCache | None,
         rows: Sequence[int],
         places: Sequence[int],
         use_cache: bool = False,
     ) -> tuple[Tensor, KVCache | None]:
-        """Logits at ``places`` of ``rows`` of the live ids, and the new past."""
-        seen = 0 if past is None else past.mask.shape[1]
+        """Compute logits at ``places`` of ``rows`` of the live ids."""
+        cached = 0 if kv_cache is None else kv_cache.mask.shape[1]
         options = {"use_cache": use_cache} if self.lm.kind == "causal" else {}
         attention = nullcontext()
-        if past is not None:
-            past = past.expand(len(ids))
-            mask = torch.cat([past.mask, mask], dim=1)
+        if kv_cache is not None:
+            kv_cache = kv_cache.expand(len(ids))
+            mask = torch.cat([kv_cache.mask, mask], dim=1)
             # Going on to read further needs the joined keys; else they stay apart.
-            split = self._can_split and not use_cache and seen > ids.shape[1]
-            cache = split_cache(past.states) if split else joined_cache(past)
-            options |= {"past_key_values": cache, "use_cache": True}
+            split = self._can_split and not use_cache and cached > ids.shape[1]
+            before = split_cache(kv_cache.states) if split else kv_cache.to_dynamic()
+            options |= {"past_key_values": before, "use_cache": True}
             attention = splitting(self.lm.model) if split else attention
         if self._takes_positions:
-            options["position_ids"] = self._positions(mask)[:, seen:]
+            options["position_ids"] = self._positions(mask)[:, cached:]
         places = torch.tensor(places)
         if self._takes_logits_to_keep:
             kept, places = places.unique(return_inverse=True)
@@ -251,8 +257,10 @@ class Plan:
         with attention:
             out = self.lm.model(inputs_embeds=vectors, attention_mask=mask, **options)
         logits = out.logits[torch.tensor(rows), places]
-        return logits, as_past(out.past_key_values, mask) if use_cache else None
+        if not use_cache:
+            return logits, None
+        return logits, KVCache.from_dynamic(out.past_key_values, mask)
 
     def _positions(self, mask: LongTensor) -> LongTensor:
-        """Positions that count tokens, not padding."""
+        """Count positions by tokens, not padding."""
         return (mask.cumsum(1) - 1).clamp(min=0) + self.lm.first_position

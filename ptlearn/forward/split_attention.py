@@ -1,10 +1,10 @@
-"""Attention of a few live tokens to many that were read before.
+"""Attention of a few live tokens to many cached ones.
 
-The library's way is to join past and live keys into one tensor, repeat them for every
-query head, and compute a gradient for all of them. Where the past is long that costs
-more than the model's own matrix products. Here the past stays where it is: two products
-instead of a join, query heads that share a key head grouped instead of repeated, and no
-gradient for a past that has none.
+The library joins cached and live keys into one tensor, repeats them for every query
+head, and computes a gradient for all of them. Where the cache is long that costs more
+than the model's own matrix products. Here the cache stays where it is: two products
+instead of a join, query heads that share a key head grouped instead of repeated, and
+no gradient for cached keys and values that have none.
 """
 
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ NAME = "ptlearn_split"
 
 
 class SplitLayer(DynamicLayer):
-    """A cache layer that hands out live keys with the past ones attached to them.
+    """A cache layer that hands out live keys with the cached ones attached to them.
 
     Keys and values have the shape (n, num_key_value_heads, length, head_dim).
     """
@@ -31,8 +31,8 @@ class SplitLayer(DynamicLayer):
         self.keys, self.values = keys, values
 
     def update(self, key_states: Tensor, value_states: Tensor, *_, **__):
-        """The live states; ``split_attention`` finds the past in their ``past``."""
-        key_states.past, value_states.past = self.keys, self.values
+        """Return the live states; ``split_attention`` reads their ``cached``."""
+        key_states.cached, value_states.cached = self.keys, self.values
         return key_states, value_states
 
 
@@ -45,20 +45,22 @@ def split_attention(
     scaling: float | None = None,
     **options,
 ) -> tuple[Tensor, None]:
-    """Softmax attention over past and live keys without joining them.
+    """Compute softmax attention over cached and live keys without joining them.
 
     Parameters
     ----------
     query : Tensor, shape (n, num_heads, live, head_dim)
     key, value : Tensor, shape (n, num_key_value_heads, live, head_dim)
-        Without a ``past`` the library's own attention is called.
-    attention_mask : bool Tensor, shape (n, 1, live, past + live), or None
+        Those without the attribute ``cached`` go to the library's own attention.
+    attention_mask : bool Tensor, shape (n, 1, live, cached + live), or None
 
     Returns
     -------
-    Tensor, shape (n, live, num_heads, head_dim), and None
+    output : Tensor, shape (n, live, num_heads, head_dim)
+    weights : None
+        As the library wants it.
     """
-    if not hasattr(key, "past"):
+    if not hasattr(key, "cached"):
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, **options
         )
@@ -66,13 +68,13 @@ def split_attention(
     scale = width**-0.5 if scaling is None else scaling
     # Heads that share a key head stand in one matrix, one below the other.
     grouped = (query * scale).reshape(n, shared, heads // shared * live, width)
-    scores = torch.cat([grouped @ key.past.mT, grouped @ key.mT], dim=-1)
+    scores = torch.cat([grouped @ key.cached.mT, grouped @ key.mT], dim=-1)
     if attention_mask is not None:
         hidden = attention_mask.logical_not().repeat(1, 1, heads // shared, 1)
         scores = scores.masked_fill(hidden, torch.finfo(scores.dtype).min)
     weights = scores.softmax(-1)
-    before = key.past.shape[2]
-    output = weights[..., :before] @ value.past + weights[..., before:] @ value
+    before = key.cached.shape[2]
+    output = weights[..., :before] @ value.cached + weights[..., before:] @ value
     return output.reshape(n, heads, live, width).transpose(1, 2).contiguous(), None
 
 
@@ -81,7 +83,7 @@ AttentionMaskInterface.register(NAME, sdpa_mask)
 
 
 def split_cache(states: list[tuple[Tensor, Tensor]]) -> DynamicCache:
-    """A cache of (keys, values), one pair a layer, for :func:`split_attention`."""
+    """Make a cache of (keys, values), a pair a layer, for :func:`split_attention`."""
     cache = DynamicCache()
     cache.layers.extend(SplitLayer(keys, values) for keys, values in states)
     return cache

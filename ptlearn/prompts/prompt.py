@@ -15,8 +15,8 @@ from torch import Tensor
 from .. import __version__
 from ..errors import PromptError
 from ..files import write_atomically
-from ..forward import scoring
-from ..forward.plan import Plan
+from ..forward import generation, scoring
+from ..forward.plan import ForwardPlan
 from ..lm.load import LanguageModel
 from ..templates.language import Template
 
@@ -62,7 +62,7 @@ class Prompt:
     ):
         template = Template(template) if isinstance(template, str) else template
         self.lm, self.template = lm, template
-        self._plan = Plan(lm, template)
+        self._plan = ForwardPlan(lm, template)
         self.tokens = self._plan.tokens
         self.answers = list(answers or [])
         wanted = (self.num_virtual_tokens, lm.token_dim)
@@ -113,13 +113,15 @@ class Prompt:
         ------
         PromptError
             For a masked language model, which fills gaps and does not go on writing.
+        DataError
+            If a prompt and ``max_new_tokens`` exceed the model's context window.
         """
         if self.lm.kind != "causal":
             raise PromptError(
                 f"{self.lm.name} is a masked language model: it fills gaps and does "
                 "not write on; use predict(rows, answers=[...])"
             )
-        return scoring.generate(self, rows, max_new_tokens, batch_size)
+        return generation.generate(self, rows, max_new_tokens, batch_size)
 
     def save(self, folder: str | Path) -> Path:
         """Write the prompt into a folder, as the one file ``prompt.safetensors``.

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from ..errors import PromptError
 from ..forward import scoring
 from ..forward.kv_cache import ContextCache
-from ..forward.plan import Plan
+from ..forward.plan import ForwardPlan
 from ..lm.load import LanguageModel
 from ..tasks.task import Task
 from ..templates.language import Template
@@ -67,7 +67,7 @@ class PromptTuner(nn.Module):
                 "write some as [V:3], or score it as it is with Prompt"
             )
         self.lm, self.template = lm, template
-        self._plan = Plan(lm, template)
+        self._plan = ForwardPlan(lm, template)
         self.tokens = self._plan.tokens
         self.config = EncoderConfig.named(encoder)
         self.init = init if init is not None else self._default_init()

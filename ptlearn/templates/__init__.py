@@ -5,6 +5,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "batching": ["embed", "pad"],
         "language": [
             "Answer",
             "Field",
@@ -14,6 +15,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "VirtualWords",
             "render",
         ],
-        "tokenization": ["Example", "TemplateTokens", "embed", "pad"],
+        "tokenization": ["Example", "TemplateTokens"],
     },
 )

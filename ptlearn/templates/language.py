@@ -101,7 +101,7 @@ class Template:
         return any(isinstance(p, Virtual | VirtualWords) for p in self.pieces)
 
     def fill(self, row: dict) -> tuple[Piece, ...]:
-        """The pieces for one row: each field replaced by its value, texts joined.
+        """Fill in one row: each field replaced by its value, neighbouring texts joined.
 
         Neighbouring text and fields become one ``Text``, because a tokenizer must
         see them together: "Paris" alone and "Paris" after a space are different

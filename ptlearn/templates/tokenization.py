@@ -1,21 +1,19 @@
-"""From a row of data to token ids, and from many rows to one padded batch.
+"""From a row of data to token ids.
 
 A virtual token has no word, so it needs a code of its own among the token ids: virtual
-token number ``s`` is written ``-(s + 1)``. One tensor then says for each place whether
-a frozen word embedding or a row of the prompt table stands there.
+token number ``s`` is written ``-(s + 1)``. One sequence then says for each place
+whether a frozen word embedding or a vector of the prompt table stands there.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 
-import torch
-from torch import LongTensor, Tensor
-
-from ..errors import DataError
+from ..errors import DataError, ModelError, TemplateError
 from ..lm.load import LanguageModel
 from .language import Answer, Field, Piece, Template, Text, Virtual, VirtualWords
+from .segments import SegmentTokenizer
 
 
 @dataclass(frozen=True)
@@ -43,10 +41,15 @@ class Example:
 class TemplateTokens:
     """A template as one tokenizer sees it.
 
-    The rules (DESIGN: tokenising) come from byte-level BPE, where "Paris" and " Paris"
-    are different tokens. Text and fields are joined before they are tokenised; only a
-    virtual token and the answer cut. White space before ``[V:n]`` is dropped; white
-    space before ``[V:"words"]`` and before ``{answer}`` belongs to them.
+    Neighbouring text and fields are joined before they are tokenised; only a virtual
+    token and the answer cut. White space before ``[V:n]`` is dropped; white space
+    before ``[V:"words"]`` and before ``{answer}`` belongs to them, because in
+    byte-level BPE "Paris" and " Paris" are different tokens.
+
+    Parameters
+    ----------
+    lm : LanguageModel
+    template : Template
 
     Attributes
     ----------
@@ -60,21 +63,18 @@ class TemplateTokens:
 
     Raises
     ------
-    DataError
+    TemplateError
         If the template does not fit the kind of language model.
+    ModelError
+        If the tokenizer cannot be used; see ``SegmentTokenizer``.
     """
 
     def __init__(self, lm: LanguageModel, template: Template):
         self.template, self.lm = template, lm
-        if lm.kind == "causal" and template.pieces[-1] != Answer():
-            raise DataError(
-                "a causal language model reads from left to right and answers at the "
-                f"end, so {{answer}} must come last: {template.text!r}"
-            )
-        tokenize = lru_cache(maxsize=100_000)(self._tokenize)
-        self._ids = lambda text: list(tokenize(text))
+        self._segment_ids = SegmentTokenizer(lm)
         self._start, self._end = _special_tokens(lm)
-        self._window = lm.context_window
+        if lm.kind == "causal":
+            self._check_answer_place()
         self.word_slots: dict[int, int] = {}
         self._slots: dict[int, list[int]] = {}  # piece index -> codes of its slots
         self.num_virtual_tokens = 0
@@ -83,20 +83,36 @@ class TemplateTokens:
                 self._add_slots(index, piece)
         self.shared_ids, self.starts_frozen = self._leading_parts()
 
+    def _check_answer_place(self) -> None:
+        *before, last = self.template.pieces
+        if last != Answer():
+            raise TemplateError(
+                "a causal language model reads from left to right and answers at the "
+                f"end, so {{answer}} must come last: {self.template.text!r}"
+            )
+        if not self._start and _is_blank(before):
+            raise TemplateError(
+                f"nothing stands before the answer in {self.template.text!r}: a causal "
+                "language model needs at least one token to go on from"
+            )
+
     def _add_slots(self, index: int, piece: Virtual | VirtualWords) -> None:
         first = self.num_virtual_tokens
         if isinstance(piece, VirtualWords):
-            words = self._ids(self._space_before(index) + piece.words)
+            words = self._ids_at(index, piece.words)
             self.word_slots.update(enumerate(words, start=first))
         count = piece.count if isinstance(piece, Virtual) else len(words)
         self._slots[index] = [-(first + i + 1) for i in range(count)]
         self.num_virtual_tokens += count
 
     def _leading_parts(self) -> tuple[list[int], bool]:
-        """What ``plan.py`` needs to know about the start of the template.
+        """Find what ``forward/plan.py`` needs to know about the template's start.
 
-        Returns the leading ids that are the same in every row, and whether words that
-        differ from row to row stand before the first virtual token.
+        Returns
+        -------
+        shared_ids : list of int
+        starts_frozen : bool
+            The attributes of these names.
         """
         pieces = self.template.pieces
         before_virtual = pieces[: min(self._slots, default=0)]
@@ -107,33 +123,38 @@ class TemplateTokens:
             if index in self._slots:
                 shared += self._slots[index]
             elif isinstance(piece, Text) and not isinstance(after, Field):
-                shared += self._ids(_own_text(piece, after))
+                at_start = len(shared) == len(self._start)
+                shared += self._segment_ids(_own_text(piece, after), at_start=at_start)
             else:
                 break
         # The last token before the answer is read anew, for its logits predict it.
         return shared[:-1] if piece == Answer() else shared, False
 
-    def _space_before(self, index: int) -> str:
-        """The white space that a piece takes over from the text before it."""
-        before = self.template.pieces[index - 1] if index else None
-        if not isinstance(before, Text):
-            return ""
-        return before.text[len(before.text.rstrip()) :]
+    def _ids_at(self, index: int, words: str) -> tuple[int, ...]:
+        """Token ids of words at a piece's place, with the white space before it."""
+        before = self.template.pieces[:index]
+        space = ""
+        if before and isinstance(before[-1], Text):
+            text = before[-1].text
+            space = text[len(text.rstrip()) :]
+        return self._segment_ids(space + words, at_start=_is_blank(before))
 
-    def _tokenize(self, text: str) -> tuple[int, ...]:
-        encoded = self.lm.tokenizer(text, add_special_tokens=False)
-        return tuple(encoded["input_ids"])
-
-    def answer_ids(self, answer: str) -> tuple[int, ...]:
+    def answer_ids(self, answer) -> tuple[int, ...]:
         """Token ids of an answer, with the space that stands before ``{answer}``.
+
+        Parameters
+        ----------
+        answer : str
+            Anything else is taken as ``str(answer)``.
 
         Raises
         ------
         DataError
             If the answer is empty, or the tokenizer does not know it.
         """
-        space = self._space_before(self.template.pieces.index(Answer()))
-        ids = tuple(self._ids(space + answer)) if answer.strip() else ()
+        answer = str(answer)
+        place = self.template.pieces.index(Answer())
+        ids = self._ids_at(place, answer) if answer.strip() else ()
         if not ids:
             raise DataError(f"the answer {answer!r} has no tokens")
         if self.lm.tokenizer.unk_token_id in ids:
@@ -142,8 +163,29 @@ class TemplateTokens:
             )
         return ids
 
+    def answers_by_ids(self, answers: Iterable) -> dict[tuple[int, ...], str]:
+        """Token ids of each answer, and the answer; one given twice counts once.
+
+        Raises
+        ------
+        DataError
+            If two answers have the same token ids, so that no prediction could tell
+            them apart; names both. Else as :meth:`answer_ids`.
+        """
+        found: dict[tuple[int, ...], str] = {}
+        for answer in map(str, answers):
+            ids = self.answer_ids(answer)
+            other = found.setdefault(ids, answer)
+            if other != answer:
+                raise DataError(
+                    f"the answers {other!r} and {answer!r} have the same token ids "
+                    f"under the tokenizer of {self.lm.name}: a prediction cannot tell "
+                    "them apart. Write them as one answer, or rename one"
+                )
+        return found
+
     def prompt_ids(self, row: dict, num_masks: int = 1) -> tuple[list[int], int]:
-        """What stands before the answer, and in a masked model around it.
+        """Token ids before the answer, and in a masked model around it.
 
         Parameters
         ----------
@@ -157,6 +199,11 @@ class TemplateTokens:
         ids : list of int
         place : int
             Where the answer's first token belongs: ``len(ids)`` in a causal model.
+
+        Raises
+        ------
+        DataError
+            If the row lacks a column, or a causal model gets nothing to read.
         """
         ids, place = list(self._start), 0
         slots = iter(self._slots.values())
@@ -167,112 +214,102 @@ class TemplateTokens:
                 if self.lm.kind == "masked":
                     ids += [self.lm.tokenizer.mask_token_id] * num_masks
             elif isinstance(piece, Text):
-                ids += self._ids(_own_text(piece, after))
+                at_start = len(ids) == len(self._start)
+                ids += self._segment_ids(_own_text(piece, after), at_start=at_start)
             else:
                 ids += next(slots)
-        ids += self._end if self.lm.kind == "masked" else []
+        if self.lm.kind == "masked":
+            return ids + self._end, place
+        if not ids:
+            raise DataError(
+                f"nothing stands before the answer in {self.template.text!r} with the "
+                f"row {_shown(row)}: a causal language model needs at least one token "
+                "to go on from"
+            )
         return ids, place
 
-    def encode(self, row: dict, answer: str | None = None) -> Example:
-        """A row with an answer (its own if none is given) as an :class:`Example`.
+    def encode(self, row: dict, answer=None) -> Example:
+        """Tokenise a row with an answer, its own if none is given.
 
         Raises
         ------
         DataError
-            If the row is longer than the model's context window, the prompt is
-            empty, or the answer has no tokens.
+            If the row lacks a column or an answer, if it is longer than the model's
+            context window, or the answer has no tokens.
         """
-        targets = self.answer_ids(str(row["answer"] if answer is None else answer))
-        return self._example(row, targets)
+        answer = own_answer(row) if answer is None else answer
+        if answer is None:
+            raise DataError(f"a row has no answer: {_shown(row)}")
+        return self._example(row, self.answer_ids(answer))
 
     def encode_masked(self, row: dict, length: int) -> Example:
-        """A row with ``length`` masks for an answer that is not known yet."""
+        """Tokenise a row with ``length`` masks for an answer not known yet."""
         return self._example(row, (self.lm.tokenizer.mask_token_id,) * length)
 
     def _example(self, row: dict, targets: tuple[int, ...]) -> Example:
         ids, place = self.prompt_ids(row, num_masks=len(targets))
         if self.lm.kind == "causal":
             ids, place = ids + list(targets[:-1]), place - 1
-        if place < 0:
-            raise DataError(
-                f"nothing stands before the answer in {self.template.text!r}: a causal "
-                "language model needs at least one token to go on from"
-            )
-        self._check_length(ids, row)
+        self.check_length(len(ids), row)
         return Example(tuple(ids), targets, place)
 
-    def _check_length(self, ids: list[int], row: dict) -> None:
-        window = self._window
-        if window is not None and len(ids) > window:
-            shown = {k: str(v)[:40] for k, v in row.items()}
-            raise DataError(
-                f"a row is {len(ids)} tokens long, {self.lm.name} reads at most "
-                f"{window}: shorten it or use fewer virtual tokens. The row: {shown}"
-            )
+    def check_length(self, length: int, row: dict, new_tokens: int = 0) -> None:
+        """Refuse a row that does not fit into the model's context window.
+
+        Parameters
+        ----------
+        length : int
+            Tokens that the row has.
+        new_tokens : int
+            Tokens that the model may write after them.
+
+        Raises
+        ------
+        DataError
+            With the number of tokens and the window.
+        """
+        window = self.lm.context_window
+        if window is None or length + new_tokens <= window:
+            return
+        found = f"a row is {length} tokens long"
+        advice = "shorten it or use fewer virtual tokens"
+        if new_tokens:
+            found += f", with max_new_tokens={new_tokens} {length + new_tokens}"
+            advice = "shorten it or ask for fewer new tokens"
+        raise DataError(
+            f"{found}; {self.lm.name} reads at most {window}: {advice}. "
+            f"The row: {_shown(row)}"
+        )
+
+
+def own_answer(row: dict) -> str | None:
+    """Return a row's own answer as text; None where it has none, or a blank one."""
+    answer = row.get("answer")
+    missing = answer is None or (isinstance(answer, float) and math.isnan(answer))
+    return None if missing or not str(answer).strip() else str(answer)
+
+
+def _shown(row: dict) -> dict[str, str]:
+    return {key: str(value)[:40] for key, value in row.items()}
+
+
+def _is_blank(pieces: Iterable[Piece]) -> bool:
+    return all(isinstance(p, Text) and not p.text.strip() for p in pieces)
 
 
 def _own_text(piece: Text, after: Piece | None) -> str:
-    """A text without the white space that the piece after it drops or takes over."""
+    """Drop the white space that the piece after a text drops or takes over."""
     return piece.text if after is None else piece.text.rstrip()
 
 
 def _special_tokens(lm: LanguageModel) -> tuple[list[int], list[int]]:
-    """What the tokenizer itself puts around a text, such as [CLS] and [SEP]."""
+    """Find what the tokenizer itself puts around a text, such as [CLS] and [SEP]."""
     bare = lm.tokenizer("x", add_special_tokens=False)["input_ids"]
     full = lm.tokenizer("x")["input_ids"]
-    places = (i for i in range(len(full)) if full[i : i + len(bare)] == bare)
-    at = next(places, None)
-    if at is None:  # a tokenizer that writes a text differently between its tokens
-        return [], []
-    return full[:at], full[at + len(bare) :]
-
-
-def pad(
-    sequences: Sequence[Sequence[int]], side: str, device=None
-) -> tuple[LongTensor, Tensor]:
-    """Sequences of different length as one tensor.
-
-    Parameters
-    ----------
-    sequences : sequence of sequences of int
-    side : "left" or "right"
-        Where the padding goes.
-
-    Returns
-    -------
-    ids : LongTensor, shape (n, longest)
-        Padding is token 0; the mask says where.
-    mask : LongTensor, shape (n, longest)
-        1 for a token, 0 for padding.
-    """
-    longest = max(map(len, sequences))
-    ids = torch.zeros(len(sequences), longest, dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for row, sequence in enumerate(sequences):
-        where = slice(longest - len(sequence), None)
-        if side == "right":
-            where = slice(0, len(sequence))
-        ids[row, where] = torch.tensor(sequence, dtype=torch.long)
-        mask[row, where] = 1
-    return ids.to(device), mask.to(device)
-
-
-def embed(lm: LanguageModel, ids: LongTensor, table: Tensor | None) -> Tensor:
-    """Word embeddings, with the rows of the prompt table at the virtual places.
-
-    Parameters
-    ----------
-    ids : LongTensor, any shape
-        Token ids; virtual token ``s`` is ``-(s + 1)``.
-    table : Tensor, shape (num_virtual_tokens, token_dim), or None
-        The gradient flows into it and into nothing else.
-
-    Returns
-    -------
-    Tensor, shape (\\*ids.shape, token_dim)
-    """
-    words = lm.embed(ids.clamp(min=0))
-    if table is None:
-        return words
-    prompt = torch.nn.functional.embedding((-ids - 1).clamp(min=0), table.to(words))
-    return torch.where((ids < 0).unsqueeze(-1), prompt, words)
+    for at in range(len(full)):
+        if full[at : at + len(bare)] == bare:
+            return full[:at], full[at + len(bare) :]
+    raise ModelError(
+        f"the tokenizer of {lm.name} ({type(lm.tokenizer).__name__}) gives a text "
+        "other tokens with special tokens than without them; use another model"
+    )
