@@ -60,6 +60,13 @@ def train(
     batch_size: Annotated[
         int, typer.Option(help="Rows in each step.")
     ] = TrainingConfig.batch_size,
+    schedule: Annotated[
+        str,
+        typer.Option(
+            help="linear: the rate falls to the last step; plateau: the run ends once "
+            "the dev loss has stopped falling, after --steps at the latest."
+        ),
+    ] = TrainingConfig.schedule,
     evaluate_every: Annotated[
         int, typer.Option(help="Steps between two looks at the dev rows.")
     ] = TrainingConfig.evaluate_every,
@@ -92,6 +99,7 @@ def train(
         steps=steps,
         lr=lr,
         batch_size=batch_size,
+        schedule=schedule,
         evaluate_every=evaluate_every,
         patience=patience,
         metric=metric,

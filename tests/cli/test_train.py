@@ -12,6 +12,7 @@ from shell_tools import ROWS, TEMPLATE, write_csv
 
 import ptlearn as pt
 from ptlearn.cli import scores
+from ptlearn.cli.training_rows import read_task
 from ptlearn.training.config import TrainingConfig
 
 
@@ -42,21 +43,37 @@ def test_a_run_prints_its_score_and_leaves_a_prompt(shell, data, tmp_path):
 def test_defaults_are_those_of_fit(shell):
     defaults = TrainingConfig()
     said = " ".join(shell("train", "--help").out.split())
-    for option in ["steps", "batch_size", "evaluate_every", "metric", "seed"]:
+    for option in ["steps", "batch_size", "schedule", "evaluate_every", "metric"]:
         about = said.split(f"--{option.replace('_', '-')} ", 1)[1]
         shown = re.search(r"\[default: (\w+)\]", about)[1]
         assert shown == str(getattr(defaults, option)), option
 
 
 def test_options_reach_the_run(shell, data, tmp_path):
-    """Patience of one look, at a rate that changes nothing, ends the run early."""
-    options = ["--evaluate-every", 2, "--patience", 1, "--lr", "1e-30"]
-    said = shell(*train(data, tmp_path / "p", *options, "--metric", "accuracy"))
-    assert "Kept step 0" in said.out
-    table = pt.Prompt.load(tmp_path / "p", pt.load_lm("tiny")).prompt_embeddings()
-    shell(*train(data, tmp_path / "q", "--seed", 1))
-    other = pt.Prompt.load(tmp_path / "q", pt.load_lm("tiny")).prompt_embeddings()
-    assert not table.equal(other)
+    task = read_task(
+        data, None, pt.Template(TEMPLATE), "stars", {"1": "good", "0": "bad"}
+    )
+    lm = pt.load_lm("tiny")
+    tuner = pt.PromptTuner(
+        lm, TEMPLATE, encoder="residual-mlp", init="answers", seed=3, task=task
+    )
+    pt.fit(
+        tuner,
+        task,
+        steps=9,
+        lr=0.02,
+        batch_size=5,
+        schedule="plateau",
+        evaluate_every=3,
+        patience=2,
+        metric="accuracy",
+        seed=3,
+    )
+    options = "--encoder residual-mlp --init answers --lr 0.02 --batch-size 5 --seed 3 "
+    options += "--schedule plateau --evaluate-every 3 --patience 2 --metric accuracy"
+    shell(*train(data, tmp_path / "p", *options.split(), steps=9))
+    table = pt.Prompt.load(tmp_path / "p", lm).prompt_embeddings()
+    assert table.equal(tuner.fold().prompt_embeddings())
 
 
 def test_a_finished_prompt_is_not_overwritten(shell, refused, data, tmp_path):
@@ -76,6 +93,7 @@ BAD_OPTIONS = {
     "rate": (["--lr", "0"], "lr must be "),
     "steps": (["--steps", "0"], "steps must be "),
     "metric": (["--metric", "f1"], "metric must be"),
+    "schedule": (["--schedule", "cosine"], "schedule must be"),
     "model": (["--model", "./no/such/folder"], "no/such/folder"),
     "answer column": (["--answer-column", "star"], "Did you mean 'stars'"),
     "no file": (["--data", "lost.csv"], "no file lost.csv"),
@@ -203,6 +221,18 @@ def test_another_command_does_not_go_on_with_it(shell, refused, data, unfinished
 def test_changed_data_do_not_go_on_with_it(refused, data, unfinished):
     write_csv(data, [row | {"review": row["review"][::-1]} for row in ROWS])
     assert "rows: " in refused(*train(data, unfinished))
+
+
+def test_changed_dev_data_do_not_go_on_with_it(
+    refused, shell, data, tmp_path, monkeypatch
+):
+    words = train(data, tmp_path / "p", "--dev-data", tmp_path / "dev.csv")
+    write_csv(tmp_path / "dev.csv", ROWS[:8])
+    with monkeypatch.context() as patch:
+        patch.setattr(scores, "score_beside_controls", stop)
+        shell(*words, code=130)
+    write_csv(tmp_path / "dev.csv", ROWS[8:16])
+    assert "dev rows: " in refused(*words)
 
 
 def test_an_unfinished_prompt_cannot_be_used(refused, data, unfinished, tmp_path):
