@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 import ptlearn as pt
+from ptlearn.errors import DataError
 from ptlearn.evaluation import wilson_interval
 
 ROWS = [
@@ -44,3 +45,24 @@ def test_an_ordinary_task_has_its_columns_and_four_results(lm):
 )
 def test_the_interval_is_wilsons(hits, n, low, high):
     assert wilson_interval(hits, n) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_a_report_counts_its_rows_and_gives_intervals(lm):
+    task = pt.Task.from_rows(ROWS, test=ROWS)
+    report = pt.evaluate(pt.Prompt(lm, "{text} {answer}"), task, progress=False)
+    assert report.n == 2 and set(report.rows["predicted"]) <= set(task.answers)
+    low, high = report.accuracy_interval
+    assert 0 <= low <= report.accuracy <= high <= 1
+    assert "n=2" in repr(report)
+
+
+def test_a_split_that_was_not_given_says_so(lm):
+    task = pt.Task.from_rows(ROWS, test=ROWS)
+    with pytest.raises(DataError, match="given no dev split"):
+        pt.evaluate(pt.Prompt(lm, "{text} {answer}"), task, split="dev")
+
+
+def test_a_missing_column_names_those_there_are(lm):
+    task = pt.Task.from_rows(ROWS, test=ROWS)
+    with pytest.raises(DataError, match="needs a column 'review'.*text"):
+        pt.evaluate(pt.Prompt(lm, "{review} {answer}"), task)
