@@ -5,5 +5,8 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["download", "fetch", "load", "names"],
-    submod_attrs={"load": ["LanguageModel", "load_lm", "random_lm_like"]},
+    submod_attrs={
+        "language_model": ["LanguageModel"],
+        "load": ["load_lm", "random_lm_like"],
+    },
 )

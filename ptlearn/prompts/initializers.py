@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from ..errors import PromptError
-from ..lm.load import LanguageModel
+from ..lm.language_model import LanguageModel
 from ..tasks.task import Task
+from ..templates.segments import SegmentTokenizer
 
 NAMES = ("normal", "paper", "vocabulary", "task", "answers")
 
@@ -84,7 +85,7 @@ def _token_ids(init, lm, count, task, generator) -> list[int]:
     words = _words(init, task, generator)
     if not words.strip():
         raise PromptError(f"init {init!r} has no words to start from")
-    ids = lm.tokenizer(words, add_special_tokens=False)["input_ids"]
+    ids = SegmentTokenizer(lm)(words)
     return [ids[i % len(ids)] for i in range(count)]
 
 

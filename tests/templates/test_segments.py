@@ -109,6 +109,15 @@ def test_masked_model_whose_tokenizer_marks_words():
     assert first.targets == last.targets, "at a text's start the mark is its own"
 
 
+@everywhere
+def test_initial_words_have_no_mark_of_their_own(kind):
+    lm = marked_lm(kind)
+    tuner = pt.PromptTuner(lm, "[V:3] {subject} {answer}", init="words: capital of a")
+    ids = ids_of(lm, "a capital of a")[len(ids_of(lm, "a")) :]
+    words = lm.embed(torch.tensor(ids[:3]))
+    assert torch.equal(tuner.prompt_embeddings(), words)
+
+
 def test_answers_with_the_same_ids_are_refused_with_both_names():
     prompt = pt.Prompt(marked_lm("as ALBERT's"), "{subject} is in {answer}")
     with pytest.raises(DataError, match="'Japan' and 'JAPAN' have the same token ids"):
