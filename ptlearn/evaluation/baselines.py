@@ -8,7 +8,8 @@ learnt nothing stand beside it (OptiPrompt, Zhong et al. 2021, section 3.3).
 import pandas as pd
 
 from ..forward import scoring
-from ..lm.load import LanguageModel, random_lm_like
+from ..lm.language_model import LanguageModel
+from ..lm.load import random_lm_like
 from ..prompts.prompt import Prompt
 from ..tasks.task import Task
 from ..templates.language import Template

@@ -10,7 +10,7 @@ from torch import LongTensor, Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from ..lm.load import LanguageModel
+from ..lm.language_model import LanguageModel
 
 Ids = Sequence[int]
 

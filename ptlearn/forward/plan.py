@@ -23,7 +23,7 @@ from contextlib import nullcontext
 import torch
 from torch import LongTensor, Tensor
 
-from ..lm.load import LanguageModel
+from ..lm.language_model import LanguageModel
 from ..templates.batching import embed, pad
 from ..templates.language import Template
 from ..templates.tokenization import Example, TemplateTokens

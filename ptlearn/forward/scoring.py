@@ -124,6 +124,30 @@ def not_finite(prompted, table: Tensor | None, bad: list[int], n: int) -> Prompt
     )
 
 
+def answer_logits(prompted, rows) -> Tensor:
+    """Return the logits that each row's answer is scored by.
+
+    Parameters
+    ----------
+    prompted : Prompt or PromptTuner
+    rows : Dataset, DataFrame or iterable of dict
+        With the template's columns and ``answer``; read as one batch.
+
+    Returns
+    -------
+    Tensor, shape (total number of answer tokens, vocabulary size)
+        The rows' answers one after another.
+
+    Raises
+    ------
+    DataError
+        If a row lacks a column or an answer, or is too long.
+    """
+    examples = [prompted.tokens.encode(row) for row in as_rows(rows)]
+    with inference(prompted):
+        return prompted._plan.logits(prompted.prompt_embeddings(), examples)
+
+
 def sum_targets(logits: Tensor, examples: Sequence[Example]) -> Tensor:
     """Sum the log-probabilities of each example's targets.
 

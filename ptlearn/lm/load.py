@@ -1,17 +1,12 @@
 """Loading a frozen language model: the embedded one, a Hub id, a local folder."""
 
 import copy
-import difflib
-import hashlib
 import os
-from collections.abc import Iterable
-from contextlib import nullcontext
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
-from torch import Tensor
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -23,12 +18,14 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.utils import logging
 
 from ..errors import ModelError
-from .fetch import SMOLLM2, fetch, quiet_transformers
+from .fetch import SMOLLM2, fetch
+from .language_model import LanguageModel
+from .names import folder_or_hub_id, why_not_loaded
 
 TOKENIZER_FOLDER = Path(__file__).parent / "smollm2-tokenizer"
-BUILT_IN = (SMOLLM2.name, "tiny")
 MODEL_CLASSES = {"causal": AutoModelForCausalLM, "masked": AutoModelForMaskedLM}
 DTYPES = {
     "float32": torch.float32,
@@ -36,81 +33,6 @@ DTYPES = {
     "float16": torch.float16,
     "float64": torch.float64,
 }
-
-
-@dataclass(frozen=True, eq=False)
-class LanguageModel:
-    """A frozen language model with its tokenizer. Made by `load_lm`."""
-
-    model: PreTrainedModel  # requires_grad_(False), eval()
-    tokenizer: PreTrainedTokenizerBase  # has a pad token
-    kind: str  # "causal" or "masked"
-    name: str  # as it was asked for
-
-    @property
-    def device(self) -> torch.device:
-        """Where the model computes."""
-        return self.model.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The type of the weights."""
-        return self.model.dtype
-
-    @property
-    def token_dim(self) -> int:
-        """Width of the input embedding; ALBERT's is not the hidden size."""
-        return self._embedding_matrix.shape[1]
-
-    @cached_property
-    def context_window(self) -> int | None:
-        """Longest input in tokens; None where the architecture sets no limit."""
-        config = self.model.config.get_text_config()
-        longest = getattr(config, "max_position_embeddings", None)
-        return None if longest is None else longest - self.first_position
-
-    @cached_property
-    def first_position(self) -> int:
-        """Position of the first token; RoBERTa's kin count from padding_idx + 1."""
-        for name, module in self.model.named_modules():
-            padding = getattr(module, "padding_idx", None)
-            if name.endswith("position_embeddings") and padding is not None:
-                return padding + 1
-        return 0
-
-    @cached_property
-    def embedding_std(self) -> float:
-        """Standard deviation of all entries of the input embedding matrix."""
-        return self._embedding_matrix.float().std().item()
-
-    @cached_property
-    def embedding_fingerprint(self) -> str:
-        """SHA-256 of the input embedding matrix: the model's identity.
-
-        Taken in bfloat16, so that one model in float32, float64 and bfloat16
-        has one fingerprint and a prompt moves between them.
-        """
-        matrix = self._embedding_matrix.to("cpu", torch.bfloat16).contiguous()
-        digest = hashlib.sha256(f"{tuple(matrix.shape)}".encode())
-        digest.update(matrix.view(torch.int16).numpy())
-        return digest.hexdigest()
-
-    @property
-    def fingerprint(self) -> str:
-        """The same, until it covers all weights."""
-        return self.embedding_fingerprint
-
-    @property
-    def _embedding_matrix(self) -> Tensor:  # (vocabulary, token_dim)
-        return self.model.get_input_embeddings().weight
-
-    def embed(self, ids: Tensor) -> Tensor:
-        """Return the input embeddings of token ids: (...) -> (..., token_dim)."""
-        return self.model.get_input_embeddings()(ids)
-
-    def num_parameters(self) -> int:
-        """Return how many numbers the model holds; tied weights count once."""
-        return sum(parameter.numel() for parameter in self.model.parameters())
 
 
 def load_lm(
@@ -122,16 +44,25 @@ def load_lm(
 ) -> LanguageModel:
     """Load a frozen language model.
 
-    name: "smollm2-135m" (the embedded model, fetched on first use), "tiny" (a
-        small random one with the same tokenizer, for dry runs), a local folder
-        in the transformers format, or a Hub id.
-    device: "auto" is CUDA if there is one, else the CPU. Apple's "mps" only
-        when asked for, because its numbers differ.
-    dtype: "float32", "bfloat16", "float16" or "float64".
-    kind: "causal" or "masked"; None reads it from the model's config.
+    Parameters
+    ----------
+    name : str
+        "smollm2-135m" (the embedded model, downloaded on first use), "tiny" (a
+        small random one with the same tokenizer, for dry runs), a local folder in
+        the transformers format, or a Hub id.
+    device : str
+        "auto" is CUDA if there is one, else the CPU. Apple's "mps" only when asked
+        for, because its numbers differ.
+    dtype : str
+        "float32", "bfloat16", "float16" or "float64".
+    kind : str, optional
+        "causal" or "masked". None reads it from the model's config.
 
-    Raises ModelError for a name, device, dtype or kind that does not fit, and
-    ModelError where the embedded model cannot be brought.
+    Raises
+    ------
+    ModelError
+        A name, device, dtype or kind that does not fit, or an embedded model that
+        cannot be downloaded.
     """
     name = str(name)
     place, number_type = _device(device), _dtype(dtype)
@@ -142,7 +73,11 @@ def load_lm(
     if name == "tiny":
         model, tokenizer, kind = *_tiny(), _agree("tiny", "causal", kind)
     else:
-        where = str(fetch()) if name == SMOLLM2.name else _folder_or_hub_id(name)
+        where = (
+            str(fetch(every_hash=False))
+            if name == SMOLLM2.name
+            else folder_or_hub_id(name)
+        )
         model, tokenizer, kind = _pretrained(name, where, number_type, kind)
     _give_pad_token(tokenizer)
     model = model.to(place, number_type).requires_grad_(False).eval()
@@ -153,7 +88,7 @@ def random_lm_like(lm: LanguageModel, seed: int = 0) -> LanguageModel:
     """Return a model of the same architecture with random weights, as a control.
 
     What it scores on a task comes from the task and the prompt, not from
-    anything the language model has learnt.
+    anything the language model has learnt. `seed` draws the weights.
     """
     config = copy.deepcopy(lm.model.config)
     model = _random_model(type(lm.model), config, seed)
@@ -199,7 +134,7 @@ def _pretrained(
     common = {"local_files_only": local, "trust_remote_code": False}
     try:
         # A download keeps its bar; reading a folder is over in a second.
-        with quiet_transformers() if local else nullcontext():
+        with _no_bars() if local else nullcontext():
             config = AutoConfig.from_pretrained(where, **common)
             if getattr(config, "is_encoder_decoder", False):
                 raise ModelError(
@@ -218,9 +153,21 @@ def _pretrained(
     except ModelError:
         raise
     except (OSError, ValueError, ImportError) as error:
-        raise ModelError(_why_not(name, error)) from error
+        raise ModelError(why_not_loaded(name, error)) from error
     _refuse_incomplete(name, kind, tokenizer, loading["missing_keys"])
     return model, tokenizer, kind
+
+
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    """Hide transformers' own bars for steps that are over in seconds."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _refuse_incomplete(
@@ -254,57 +201,6 @@ def _agree(name: str, found: str | None, asked: str | None) -> str:
             'masked. Say it: load_lm(..., kind="causal") or kind="masked".'
         )
     return found or asked
-
-
-def _folder_or_hub_id(name: str) -> str:
-    """Return a folder's path or a Hub id; refuse what can be neither."""
-    path = Path(name).expanduser()
-    if name and path.is_dir():
-        return str(path)
-    looks_like_a_path = name[:1] in tuple("./~") or name.count("/") > 1 or "\\" in name
-    # A misspelt "smollm2-135m" is not worth a question to the Hub.
-    if not name or looks_like_a_path or _close(name, BUILT_IN):
-        raise ModelError(f"There is no model {name!r}.{_suggestion(name)}")
-    return name
-
-
-def _close(name: str, known: Iterable[str]) -> list[str]:
-    return difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.75)
-
-
-def _suggestion(name: str) -> str:
-    """Return the names close to one that is not there, and what else is possible."""
-    path = Path(name).expanduser()
-    near = [str(f) for f in path.parent.glob("*") if (f / "config.json").is_file()]
-    close = _close(name, BUILT_IN) or difflib.get_close_matches(str(path), near)
-    text = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
-    return (
-        f"{text} Known are {', '.join(map(repr, BUILT_IN))}, any local folder in the "
-        "transformers format, and any Hub id such as 'openai-community/gpt2'."
-    )
-
-
-def _why_not(name: str, error: Exception) -> str:
-    text = str(error)
-    if "trust_remote_code" in text:
-        return (
-            f"{name!r} needs program code that comes with the model. ptlearn never "
-            "runs such code; choose a model that transformers itself knows."
-        )
-    if "safetensors" in text:
-        return (
-            f"{name!r} has no safetensors weights. Other formats can run code when "
-            f"they are opened and are never read. transformers said: {text}"
-        )
-    if Path(name).expanduser().is_dir():
-        return (
-            f"The folder {name!r} could not be loaded. It must hold a model in the "
-            f"transformers format. transformers said: {text}"
-        )
-    return (
-        f"{name!r} could not be loaded.{_suggestion(name)} A Hub id needs a network "
-        f"the first time. transformers said: {text}"
-    )
 
 
 def _device(device: str) -> torch.device:

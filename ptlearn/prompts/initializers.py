@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import PromptError
-from ..lm.load import LanguageModel
+from ..lm.language_model import LanguageModel
 from ..tasks.task import Task
 from ..templates.segments import SegmentTokenizer
 

@@ -14,7 +14,7 @@ from safetensors.torch import save
 
 from ..errors import PromptError
 from ..files import write_atomically
-from ..lm.load import LanguageModel
+from ..lm.language_model import LanguageModel
 from ..templates.language import Template
 from ..templates.tokenization import TemplateTokens
 from .prompt import Prompt
@@ -148,13 +148,13 @@ def _read(folder: Path) -> tuple[dict, torch.Tensor, dict]:
         with safe_open(folder / TABLE, "pt") as file:
             keys, identity = list(file.keys()), file.metadata() or {}
             table = file.get_tensor(KEY) if keys == [KEY] else None
-        if not isinstance(config, dict):
-            raise ValueError(f"{CONFIG} holds no object")
     except FileNotFoundError as error:
         missing = error.filename or folder / TABLE
         raise PromptError(f"no adapter of PEFT in {folder}: {missing}") from error
     except Exception as error:  # the parsers raise kinds of their own
         raise PromptError(f"the adapter in {folder} is damaged: {error}") from error
+    if not isinstance(config, dict):
+        raise PromptError(f"the adapter in {folder} is damaged: {CONFIG} is no object")
     if table is None:
         shown = ", ".join(sorted(keys)[:3])
         raise PromptError(

@@ -17,7 +17,7 @@ from ..errors import PromptError
 from ..files import write_atomically
 from ..forward import generation, scoring
 from ..forward.plan import ForwardPlan
-from ..lm.load import LanguageModel
+from ..lm.language_model import LanguageModel
 from ..templates.language import Template
 
 FILE, OLD_FILE = "prompt.safetensors", "prompt.json"
@@ -83,6 +83,10 @@ class Prompt:
     def prompt_embeddings(self) -> Tensor | None:
         """Return the table, (num_virtual_tokens, token_dim); None if there is none."""
         return self._table
+
+    def answer_logits(self, rows) -> Tensor:
+        """Return the logits at the answers' tokens, (their number, vocabulary)."""
+        return scoring.answer_logits(self, rows)
 
     def answer_log_probs(self, rows, *, batch_size: int = 16) -> Tensor:
         """Return each row's log-probability of its answer, summed, shape (n,)."""

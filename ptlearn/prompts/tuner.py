@@ -8,7 +8,7 @@ from ..errors import PromptError
 from ..forward import scoring
 from ..forward.kv_cache import ContextCache
 from ..forward.plan import ForwardPlan
-from ..lm.load import LanguageModel
+from ..lm.language_model import LanguageModel
 from ..tasks.task import Task
 from ..templates.language import Template
 from ..templates.tokenization import Example
@@ -128,6 +128,10 @@ class PromptTuner(nn.Module):
         prefix = self._plan.shared_prefix(table, len(examples))
         logits = self._plan.logits(table, examples, prefix, context_cache)
         return scoring.sum_targets(logits, examples)
+
+    def answer_logits(self, rows) -> Tensor:
+        """Return the logits at the answers' tokens, (their number, vocabulary)."""
+        return scoring.answer_logits(self, rows)
 
     def answer_log_probs(self, rows, *, batch_size: int = 16) -> Tensor:
         """Return each row's log-probability of its answer, summed, shape (n,)."""

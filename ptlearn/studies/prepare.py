@@ -7,7 +7,8 @@ from functools import cache
 
 import torch
 
-from ..lm.load import LanguageModel, load_lm, random_lm_like
+from ..lm.language_model import LanguageModel
+from ..lm.load import load_lm, random_lm_like
 from ..tasks.task import Task, load_task
 from .job import Job
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import LongTensor, Tensor
 
-from ..lm.load import LanguageModel
+from ..lm.language_model import LanguageModel
 
 
 def pad(

@@ -8,7 +8,7 @@ anchor text, and its ids are cut out by their offsets.
 """
 
 from ..errors import ModelError
-from ..lm.load import LanguageModel
+from ..lm.language_model import LanguageModel
 
 ANCHORS = (".", "☃", "x")
 """Texts to encode a segment behind; the first that shares no token with it is taken."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ..errors import DataError, ModelError, TemplateError
-from ..lm.load import LanguageModel
+from ..lm.language_model import LanguageModel
 from .language import Answer, Field, Piece, Template, Text, Virtual, VirtualWords
 from .segments import SegmentTokenizer
 

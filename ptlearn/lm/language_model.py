@@ -1,0 +1,116 @@
+"""A frozen language model: what the rest of the package asks of one."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, eq=False)
+class LanguageModel:
+    """A frozen language model with its tokenizer, made by `load_lm`.
+
+    Attributes
+    ----------
+    model : PreTrainedModel
+        Without gradients (``requires_grad_(False)``) and in ``eval()`` mode.
+    tokenizer : PreTrainedTokenizerBase
+        Has a pad token.
+    kind : str
+        "causal" or "masked".
+    name : str
+        The name it was asked for by.
+    """
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    kind: str
+    name: str
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return self.model.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the weights."""
+        return self.model.dtype
+
+    @property
+    def token_dim(self) -> int:
+        """Width of the input embedding; ALBERT's is not the hidden size."""
+        return self._embedding_matrix.shape[1]
+
+    @cached_property
+    def context_window(self) -> int | None:
+        """Longest input in tokens; None where the architecture sets no limit."""
+        config = self.model.config.get_text_config()
+        longest = getattr(config, "max_position_embeddings", None)
+        return None if longest is None else longest - self.first_position
+
+    @cached_property
+    def first_position(self) -> int:
+        """Position of the first token; RoBERTa's kin count from padding_idx + 1."""
+        for name, module in self.model.named_modules():
+            padding = getattr(module, "padding_idx", None)
+            if name.endswith("position_embeddings") and padding is not None:
+                return padding + 1
+        return 0
+
+    @cached_property
+    def embedding_std(self) -> float:
+        """Standard deviation of all entries of the input embedding matrix."""
+        return self._embedding_matrix.float().std().item()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of all weights: the model's identity.
+
+        A fine-tuned or merged model has another one than its base. Taken in
+        bfloat16, so that a model in float32, float64 and bfloat16 has one
+        fingerprint and a prompt moves between them. Tied weights count once; their
+        order is that of their names.
+
+        The first call reads every weight: about a second for 135 million. Later calls
+        cost nothing.
+        """
+        names: dict[Tensor, list[str]] = {}
+        for name, weight in self.model.named_parameters(remove_duplicate=False):
+            names.setdefault(weight, []).append(name)
+        digest = hashlib.sha256()
+        for weight in sorted(names, key=lambda weight: min(names[weight])):
+            _update(digest, weight)
+        return digest.hexdigest()
+
+    @cached_property
+    def embedding_fingerprint(self) -> str:
+        """SHA-256 of the input embedding matrix alone, in bfloat16.
+
+        The identity that prompts of the first format carry.
+        """
+        digest = hashlib.sha256()
+        _update(digest, self._embedding_matrix)
+        return digest.hexdigest()
+
+    @property
+    def _embedding_matrix(self) -> Tensor:  # (vocabulary, token_dim)
+        return self.model.get_input_embeddings().weight
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Return the input embeddings of token ids: (...) -> (..., token_dim)."""
+        return self.model.get_input_embeddings()(ids)
+
+    def num_parameters(self) -> int:
+        """Return how many numbers the model holds; tied weights count once."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
+
+def _update(digest: "hashlib._Hash", weight: Tensor) -> None:
+    """Add a weight's shape and its values in bfloat16."""
+    digest.update(f"{tuple(weight.shape)}".encode())
+    values = weight.detach().to("cpu", torch.bfloat16).contiguous()
+    digest.update(values.view(torch.int16).numpy())

