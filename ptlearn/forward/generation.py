@@ -37,7 +37,7 @@ def generate(prompted, rows, max_new_tokens: int, batch_size: int) -> list[str]:
     with inference(prompted):
         table = prompted.prompt_embeddings()
         if table is not None and not table.isfinite().all():
-            raise not_finite(prompted, table, list(range(len(rows))), len(rows))
+            raise not_finite(prompted, table, list(range(len(rows))))
         for batch in batches_by_length([len(ids) for ids in prompts], batch_size):
             ids, mask = pad([prompts[i] for i in batch], "left", lm.device)
             new_ids = lm.model.generate(

@@ -49,7 +49,7 @@ class Scores:
 
 @contextmanager
 def inference(prompted):
-    """No gradients, and no dropout in the encoder of a tuner that is in training."""
+    """Turn off gradients, and the dropout of a tuner that is in training."""
     training = getattr(prompted, "training", False)
     if training:
         prompted.eval()
@@ -69,7 +69,7 @@ def as_rows(rows) -> list[dict]:
 
 
 def answer_log_probs(prompted, rows, *, batch_size: int = 16) -> Tensor:
-    """Log-probability of each row's answer, summed over its tokens.
+    """Compute the log-probability of each row's answer, summed over its tokens.
 
     Parameters
     ----------
@@ -100,12 +100,12 @@ def answer_log_probs(prompted, rows, *, batch_size: int = 16) -> Tensor:
             result[batch] = sum_targets(logits, chosen).cpu().to(result.dtype)
     bad = (~result.isfinite()).nonzero().flatten().tolist()
     if bad:
-        raise not_finite(prompted, table, bad, len(examples))
+        raise not_finite(prompted, table, bad)
     return result
 
 
-def not_finite(prompted, table: Tensor | None, bad: list[int], n: int) -> PromptError:
-    """Make the error that says that logits of ``bad`` among ``n`` rows are not finite.
+def not_finite(prompted, table: Tensor | None, bad: list[int]) -> PromptError:
+    """Make the error that says that the logits of the rows ``bad`` are not finite.
 
     It says whether the prompt's table or the model is to blame.
     """
@@ -118,9 +118,10 @@ def not_finite(prompted, table: Tensor | None, bad: list[int], n: int) -> Prompt
         else f"the prompt is sound, so they arise in {lm.name} ({lm.dtype} on "
         f'{lm.device}). Try load_lm(..., dtype="float32")'
     )
+    others = f" and {len(bad) - 1} others" if len(bad) > 1 else ""
     return PromptError(
-        f"the logits of {len(bad)} of {n} rows are NaN or infinite, first in row "
-        f"{bad[0]} (counted from 0): {reason}"
+        f"the logits of row {bad[0]}{others} (counted from 0) are NaN or infinite: "
+        f"{reason}"
     )
 
 
@@ -245,7 +246,7 @@ def score(
             found = read(plan, table, *chosen, candidates, prefix, context_cache)
             bad = [i for i, one in zip(batch, found, strict=True) if not one.finite]
             if bad:
-                raise not_finite(prompted, table, sorted(bad), len(rows))
+                raise not_finite(prompted, table, sorted(bad))
             for i, result in zip(batch, found, strict=True):
                 results[i] = result
     return Scores(
