@@ -1,9 +1,17 @@
-"""Small random language models of many architectures, in float64."""
+"""Small random language models of many architectures, in float64, and tokenizers."""
 
 from functools import cache, partial
 
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from tokenizers import (
+    AddedToken,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+)
 from transformers import (
     AlbertConfig,
     AlbertForMaskedLM,
@@ -88,10 +96,11 @@ MASKED = {
 
 
 @cache
-def causal_lm(name: str) -> pt.LanguageModel:
-    """A causal model in float64 with the embedded model's tokenizer."""
+def causal_lm(name: str, tokenizer: str | None = None) -> pt.LanguageModel:
+    """A causal model in float64; its tokenizer is the embedded one or one of MARKED."""
     model = _frozen((CAUSAL | SLIDING)[name])
-    return pt.LanguageModel(model, pt.load_lm("tiny").tokenizer, "causal", name)
+    chosen = MARKED[tokenizer]() if tokenizer else pt.load_lm("tiny").tokenizer
+    return pt.LanguageModel(model, chosen, "causal", name)
 
 
 @cache
@@ -113,6 +122,110 @@ def masked_lm(name: str) -> pt.LanguageModel:
         sep_token="[SEP]",
     )
     return pt.LanguageModel(_frozen(MASKED[name]), fast, "masked", name)
+
+
+# SentencePiece's alphabet: every word with and without a word-start mark, and letters.
+LETTERS = [*map(chr, range(33, 127)), "▁"]
+PLAIN_WORDS = TEXT.split()
+MARKED_WORDS = ["▁" + word for word in PLAIN_WORDS]
+
+
+def _bpe(byte_fallback: bool = False):
+    """Words are merged letter by letter, from left to right."""
+    words = [*MARKED_WORDS, *PLAIN_WORDS]
+    merges = [(word[:i], word[i]) for word in words for i in range(1, len(word))]
+    bytes_ = [f"<0x{byte:02X}>" for byte in range(256)] if byte_fallback else []
+    pieces = ["<unk>", "<s>", *bytes_, *LETTERS, *map("".join, merges)]
+    vocabulary = {piece: i for i, piece in enumerate(dict.fromkeys(pieces))}
+    return models.BPE(
+        vocabulary,
+        list(dict.fromkeys(merges)),
+        unk_token="<unk>",
+        fuse_unk=True,
+        byte_fallback=byte_fallback,
+    )
+
+
+def _unigram(lower: bool = False):
+    """Marked words are the likeliest pieces, then bare words, then letters."""
+    pieces = [(word, -5.0) for word in MARKED_WORDS]
+    pieces += [(word, -6.0) for word in PLAIN_WORDS]
+    pieces += [(letter, -10.0) for letter in LETTERS]
+    special = ["<unk>", "<s>", "[CLS]", "[SEP]", "[MASK]"]
+    scores = dict.fromkeys(special, 0.0)
+    for piece, score in pieces:
+        scores.setdefault(piece.lower() if lower else piece, score)
+    return models.Unigram(list(scores.items()), unk_id=0)
+
+
+def _fast(model, normalizer=None, pre_tokenizer=None, start=None, **special):
+    tokenizer = Tokenizer(model)
+    if normalizer:
+        tokenizer.normalizer = normalizer
+    if pre_tokenizer:
+        tokenizer.pre_tokenizer = pre_tokenizer
+    tokenizer.decoder = decoders.Metaspace()
+    if start:
+        special["bos_token"] = start
+        place = tokenizer.token_to_id(start)
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single=f"{start} $A", special_tokens=[(start, place)]
+        )
+    special = {"unk_token": "<unk>", "pad_token": "<unk>"} | special
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)
+
+
+def _albert():
+    """ALBERT splits at white space first, marks every word, and knows no capitals."""
+    fast = _fast(
+        _unigram(lower=True),
+        normalizers.Lowercase(),
+        pre_tokenizers.Sequence(
+            [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]
+        ),
+        mask_token=AddedToken("[MASK]", lstrip=True),
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+    )
+    backend = fast.backend_tokenizer
+    both = [(token, backend.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
+    backend.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=both
+    )
+    return fast
+
+
+def _byte_level():
+    """As GPT-2's, but with a space before every text."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    words = [*("Ġ" + word for word in PLAIN_WORDS), *PLAIN_WORDS]
+    merges = [(word[:i], word[i]) for word in words for i in range(1, len(word))]
+    pieces = dict.fromkeys(["<unk>", *alphabet, *map("".join, merges)])
+    model = models.BPE(
+        {p: i for i, p in enumerate(pieces)}, list(dict.fromkeys(merges))
+    )
+    return _fast(model, pre_tokenizer=pre_tokenizers.ByteLevel(add_prefix_space=True))
+
+
+MARKED = {
+    "metaspace always, unigram": lambda: _fast(
+        _unigram(), pre_tokenizer=pre_tokenizers.Metaspace(prepend_scheme="always")
+    ),
+    "metaspace always, BPE": lambda: _fast(
+        _bpe(), pre_tokenizer=pre_tokenizers.Metaspace(prepend_scheme="always")
+    ),
+    "metaspace first, BPE": lambda: _fast(
+        _bpe(), pre_tokenizer=pre_tokenizers.Metaspace(prepend_scheme="first")
+    ),
+    "as Llama-2's": lambda: _fast(
+        _bpe(byte_fallback=True),
+        normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]),
+        start="<s>",
+    ),
+    "as ALBERT's": _albert,
+    "byte-level with a space first": _byte_level,
+}
+"""Tokenizers that put a mark or a space before every text they are given."""
 
 
 def _frozen(make):

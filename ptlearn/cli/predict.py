@@ -1,146 +1,157 @@
-"""What the commands on your own data share, and ``ptlearn predict``: answers to rows.
+"""``ptlearn predict``: a saved prompt answers the rows of a file."""
 
-The command line only collects the options; what they mean is here and in
-``shell_train.py``.
-"""
-
+import csv
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-import pandas as pd
+import typer
 
-from ..errors import PtlearnError
+from ..errors import DataError, PromptError
 from ..files import write_atomically
-from ..forward import scoring
-from ..lm.load import load_lm
-from ..prompts.prompt import Prompt
-from ..tasks.rows import close, read, text_of
+from ..tasks.rows import columns_of, read_rows, require_columns, text_of
+from .output import UNFINISHED, writing_to
 
-ADDED = ("predicted", "log_prob")
-"""Columns that ``predict`` adds; the second in nats, summed over the tokens."""
-UNFINISHED = "unfinished"
-"""Folder in a prompt's folder for a training that is not done."""
-WRITERS = {
-    ".csv": lambda frame, path: frame.to_csv(path, index=False),
-    ".tsv": lambda frame, path: frame.to_csv(path, index=False, sep="\t"),
-    ".jsonl": lambda frame, path: frame.to_json(
-        path, orient="records", lines=True, force_ascii=False
-    ),
-}
+if TYPE_CHECKING:
+    from ..prompts.prompt import Prompt
 
-
-class ShellError(PtlearnError):
-    """What was asked for cannot be done; the message says why."""
-
-
-class Interrupted(ShellError):
-    """Stopped by Ctrl-C; the message says how to go on."""
-
-
-@contextmanager
-def errors_for_people() -> Iterator[None]:
-    """A full disk or a folder that may not be written: one line, no traceback."""
-    try:
-        yield
-    except OSError as error:
-        where = f": {error.filename}" if error.filename else ""
-        raise ShellError(f"{error.strerror or error}{where}") from error
-
-
-def parse_labels(pairs: list[str]) -> dict[str, str]:
-    """``["0=bad", "1=good"]`` as ``{"0": "bad", "1": "good"}``."""
-    labels = {}
-    for pair in pairs:
-        raw, equals, word = pair.partition("=")
-        if not (raw and equals and word.strip()):
-            raise ShellError(f"--label {pair!r} is not RAW=WORD, such as 1=positive")
-        if raw in labels:
-            raise ShellError(f"--label gives {raw!r} two meanings")
-        labels[raw] = word
-    return labels
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
+SUFFIXES = (*DELIMITERS, ".jsonl")
+SOME_FAILED = 3
+"""Exit code where some rows could not be answered; 1 and 2 mean nothing was written."""
 
 
 def predict(
-    prompt_folder: Path,
-    data: Path,
-    out: Path,
-    *,
-    model: str | None = None,
-    device: str = "auto",
-    batch_size: int = 16,
-) -> int:
-    """Answer each row of a file; write its columns and two more to ``out``.
+    prompt: Annotated[Path, typer.Option(help="The folder that `train` wrote.")],
+    data: Annotated[Path, typer.Option(help="Rows: .csv, .tsv, .jsonl or .json.")],
+    out: Annotated[Path, typer.Option(help="File to write: .csv, .tsv or .jsonl.")],
+    model: Annotated[
+        str | None,
+        typer.Option(help="The prompt's language model, if its folder has moved."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Rows that are scored at once.")
+    ] = 16,
+) -> None:
+    """Answer new rows: adds the columns predicted and log_prob.
 
-    Parameters
-    ----------
-    model : str, optional
-        None takes the one that the prompt was trained on.
-
-    Returns
-    -------
-    int
-        How many rows were written.
-
-    Raises
-    ------
-    ShellError
-        For files or columns that do not fit.
+    The log-probability is in nats, summed over the answer's tokens. A row that cannot
+    be answered, such as one too long for the model, is written too: with no answer and
+    the reason in a column named error. The exit code is then 3.
     """
-    with errors_for_people():
-        if out.suffix not in WRITERS:
-            raise ShellError(f"{out.name} is of no kind known: {', '.join(WRITERS)}")
-        if out.exists() and out.samefile(data):
-            raise ShellError(f"{out} is the data itself: take another --out")
-        rows = read("data", data)
-        name = model or _name_of_lm(prompt_folder)
-        prompt = Prompt.load(prompt_folder, load_lm(name, device=device))
-        if not prompt.answers:
-            raise ShellError(f"the prompt in {prompt_folder} has no answers to choose")
-        inputs = _inputs(rows, prompt.template.fields, data.name)
-        scores = scoring.score(prompt, inputs, prompt.answers, batch_size=batch_size)
-        added = dict(
-            zip(ADDED, (scores.predicted, scores.predicted_log_prob), strict=True)
-        )
-        with write_atomically(out) as path:
-            WRITERS[out.suffix](pd.DataFrame(rows).assign(**added), path)
-    return len(rows)
-
-
-def _inputs(rows: list[dict], fields: tuple[str, ...], name: str) -> list[dict]:
-    """The columns that the template reads, as the same text as in training."""
+    _check_out(out, data)
+    rows = read_rows(data, data.name)
     if not rows:
-        raise ShellError(f"{name} has no rows")
-    columns = list(dict.fromkeys(column for row in rows for column in row))
-    for column in fields:
-        if column not in columns:
-            raise ShellError(
-                f"the prompt reads the column {column!r}, which {name} has not."
-                f"{close(column, columns)} It has: {', '.join(columns)}"
+        raise DataError(f"{data.name} has no rows.")
+    loaded = _load(prompt, model, device)
+    inputs = _inputs(rows, loaded.template.fields, data.name)
+    added = _answer(loaded, inputs, batch_size)
+    for column in added[0]:
+        if any(column in row for row in rows):
+            raise DataError(
+                f"{data.name} already has a column {column!r}, which predict adds: "
+                "rename it."
             )
-    for column in ADDED:
-        if column in columns:
-            raise ShellError(f"{name} has a column {column!r} already: rename it")
+    with writing_to(out, DataError), write_atomically(out) as path:
+        _write([dict(row) | more for row, more in zip(rows, added, strict=True)], path)
+    print(f"{len(rows)} rows are in {out}.")
+    if failed := sum(more["predicted"] is None for more in added):
+        print(
+            f"{failed} of {len(rows)} rows could not be answered; the column error "
+            "says why.",
+            file=sys.stderr,
+        )
+        raise typer.Exit(SOME_FAILED)
+
+
+def _check_out(out: Path, data: Path) -> None:
+    if out.suffix not in SUFFIXES:
+        raise typer.BadParameter(
+            f"{out.name} ends in none of {', '.join(SUFFIXES)}.", param_hint="--out"
+        )
+    if out.exists() and data.exists() and out.samefile(data):
+        raise typer.BadParameter(
+            f"{out} is the data itself: name another file.", param_hint="--out"
+        )
+
+
+def _load(folder: Path, model: str | None, device: str) -> "Prompt":
+    from ..lm.load import load_lm
+    from ..prompts.prompt import Prompt, saved_lm_name
+
+    finished = (folder / "prompt.safetensors").exists()
+    if (folder / UNFINISHED).exists() and not finished:
+        raise PromptError(
+            f"the training in {folder} has not ended: run the same `ptlearn train` "
+            "again."
+        )
+    name = model or saved_lm_name(folder)
+    prompt = Prompt.load(folder, load_lm(name, device=device))
+    if not prompt.answers:
+        raise PromptError(
+            f"the prompt in {folder} was saved without answers, so there are none to "
+            "choose from."
+        )
+    return prompt
+
+
+def _inputs(
+    rows: list[Mapping], fields: tuple[str, ...], name: str
+) -> list[dict[str, str]]:
+    """Return the columns that the template reads, as the text it is in training."""
+    require_columns(fields, list(map(str, columns_of(rows))), name)
     inputs = [{c: text_of(row.get(c)) or "" for c in fields} for row in rows]
     empty = [i for i, row in enumerate(inputs) if not all(map(str.strip, row.values()))]
     if empty:
         print(
-            f"Note: {len(empty)} of {len(rows)} rows lack something that the prompt "
-            f"reads and are answered all the same; the first is row {empty[0]}."
+            f"Note: {len(empty)} of {len(rows)} rows have an empty cell where the "
+            "prompt reads one; they are answered all the same. The first is row "
+            f"{empty[0]}.",
+            file=sys.stderr,
         )
     return inputs
 
 
-def _name_of_lm(folder: Path) -> str:
-    try:
-        return json.loads((folder / "prompt.json").read_text(encoding="utf-8"))["lm"]
-    except FileNotFoundError:
-        if (folder / UNFINISHED).exists():
-            raise ShellError(
-                f"the training in {folder} was not finished: run the same "
-                "`ptlearn train` again"
-            ) from None
-        raise ShellError(f"no prompt in {folder}") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise ShellError(f"the prompt in {folder} is damaged: {error}") from error
+def _answer(
+    prompt: "Prompt", inputs: list[dict[str, str]], batch_size: int
+) -> list[dict[str, Any]]:
+    """Return the columns to add, for each row; ``error`` only if a row has one."""
+    from ..forward import scoring
+
+    longest = max(prompt.answers, key=lambda a: len(prompt.tokens.answer_ids(a)))
+    problems: dict[int, str] = {}
+    for number, row in enumerate(inputs):
+        try:
+            prompt.tokens.encode(row, longest)
+        except DataError as error:
+            problems[number] = str(error)
+    good = [number for number in range(len(inputs)) if number not in problems]
+    scores = scoring.score(
+        prompt, [inputs[i] for i in good], prompt.answers, batch_size=batch_size
+    )
+    added = [dict.fromkeys(("predicted", "log_prob")) for _ in inputs]
+    for number, answer, log_prob in zip(
+        good, scores.predicted, scores.predicted_log_prob, strict=True
+    ):
+        added[number] = {"predicted": answer, "log_prob": log_prob}
+    if problems:
+        added = [row | {"error": problems.get(i)} for i, row in enumerate(added)]
+    return added
+
+
+def _write(rows: Iterable[dict], path: Path) -> None:
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        if path.suffix not in DELIMITERS:
+            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            return
+        writer = csv.DictWriter(
+            file,
+            columns_of(rows),
+            delimiter=DELIMITERS[path.suffix],
+            lineterminator="\n",
+        )
+        writer.writeheader()
+        writer.writerows(rows)

@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from ..files import sha256
-from ..lm.fetch import SMOLLM2, cache_dir, find_faults, model_dir
+from ..lm.fetch import SMOLLM2, cache_dir, find_faults
 from ..tasks.task import data_dir
 
 if TYPE_CHECKING:
@@ -155,8 +155,8 @@ def check_model() -> Check:
     """Check the hash of every file of the embedded model."""
     faults = find_faults(SMOLLM2)
     if not faults:
-        return Check("model", True, f"{model_dir()}, every hash is right")
-    return Check("model", False, "; ".join(faults), "Bring it with: ptlearn fetch")
+        return Check("model", True, f"{SMOLLM2.folder}, every hash is right")
+    return Check("model", False, "; ".join(faults), "Download it with: ptlearn fetch")
 
 
 def check_data(folder: Path | None = None) -> Check:
@@ -184,7 +184,7 @@ def check_disk() -> Check:
     cache = cache_dir()
     existing = next(p for p in (cache, *cache.parents) if p.exists())
     free = shutil.disk_usage(existing).free
-    needed = COURSE_BYTES + (0 if model_dir().exists() else SMOLLM2.disk_bytes)
+    needed = COURSE_BYTES + (0 if SMOLLM2.folder.exists() else SMOLLM2.disk_bytes)
     found = f"{free / 1e9:.1f} GB free at {cache}"
     writable = existing.is_dir() and os.access(existing, os.W_OK)
     if not writable and find_faults(SMOLLM2):

@@ -4,9 +4,6 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submod_attrs={
-        "download": ["cache_dir"],
-        "fetch": ["fetch", "model_dir"],
-        "load": ["LanguageModel", "load_lm", "random_lm_like"],
-    },
+    submodules=["download", "fetch", "load", "names"],
+    submod_attrs={"load": ["LanguageModel", "load_lm", "random_lm_like"]},
 )

@@ -1,82 +1,80 @@
-"""Rows from wherever they are: lists, tables, data sets and files, checked and as text.
+"""Rows from wherever they are, checked and turned into text.
 
-``tasks.py`` makes a ``Task`` of what these functions give.
+The sources are lists, DataFrames, data sets and files. ``task.py`` makes a ``Task`` of
+what these functions return.
 """
 
-import csv
 import difflib
-import io
-import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
+from .readers import read_file
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 
-def close(word: str, words: Iterable[str]) -> str:
-    """ " Did you mean ...?" when some of ``words`` look like ``word``."""
-    found = difflib.get_close_matches(word, list(words), n=3)
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return " Did you mean ...?" if some known words look like ``word``, else ""."""
+    found = difflib.get_close_matches(word, list(known), n=3)
     return f" Did you mean {' or '.join(map(repr, found))}?" if found else ""
 
 
-def read(split: str, source) -> list[dict]:
-    """The rows of a list, DataFrame, Dataset or file as a list of dicts."""
+def require_columns(wanted: Iterable[str], present: Sequence[str], where: str) -> None:
+    """Raise DataError if a wanted column is not among those that are present."""
+    for column in wanted:
+        if column not in present:
+            raise DataError(
+                f"there is no column {column!r} in {where}."
+                f"{did_you_mean(column, present)} It has: {', '.join(present)}."
+            )
+
+
+def read_rows(source, where: str) -> list[Mapping]:
+    """Return the rows of a list, DataFrame, Dataset or file.
+
+    Parameters
+    ----------
+    source : list of dict, pandas.DataFrame, datasets.Dataset, str or Path
+    where : str
+        What an error calls the source, such as "train".
+
+    Raises
+    ------
+    DataError
+        If the source holds no rows in this sense.
+    """
     if isinstance(source, str | Path):
-        source = read_file(split, Path(source))
+        source = read_file(source)
     elif hasattr(source, "to_dict") and hasattr(source, "itertuples"):  # pandas
         source = source.to_dict("records")
     elif hasattr(source, "features") and hasattr(source, "to_list"):  # datasets
         source = source.to_list()
+    if not isinstance(source, Iterable):
+        raise DataError(
+            f"{where} is {source!r}; give a list of dicts, a DataFrame, a Dataset or "
+            "the path of a file."
+        )
     rows = list(source)
     for number, row in enumerate(rows):
         if not isinstance(row, Mapping):
             raise DataError(
-                f"row {number} of {split} is {row!r}, not a dict like "
+                f"row {number} of {where} is {row!r}, not a dict like "
                 '{"subject": "Osaka", "answer": "Japan"}.'
             )
     return rows
 
 
-def read_file(split: str, path: Path) -> list:
-    """What a .csv, .tsv, .jsonl or .json file lists; the values as they are written."""
-    if not path.exists():
-        raise DataError(f"{split}: there is no file {path}.")
-    if path.suffix not in READERS:
-        raise DataError(
-            f"{split}: {path.name} is of no kind known here. "
-            f"Use {', '.join(READERS)} (a list of objects)."
-        )
-    try:
-        found = READERS[path.suffix](path.read_text(encoding="utf-8-sig"))
-    except (ValueError, csv.Error) as error:  # of the text's encoding, too
-        raise DataError(f"{split}: {path.name} cannot be read: {error}.") from error
-    if not isinstance(found, list):
-        raise DataError(f"{split}: {path.name} holds no list of objects.")
-    return found
-
-
-def _table(text: str, delimiter: str) -> list[dict]:
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    found = []
-    for row in rows:
-        if None in row or None in row.values():
-            count = len(rows.fieldnames)
-            raise ValueError(f"line {rows.line_num} has not {count} cells: {row}")
-        found.append(row)
-    return found
-
-
-READERS = {
-    ".csv": lambda text: _table(text, ","),
-    ".tsv": lambda text: _table(text, "\t"),
-    ".jsonl": lambda text: [json.loads(s) for s in text.split("\n") if s.strip()],
-    ".json": json.loads,
-}
+def columns_of(rows: Iterable[Mapping]) -> list:
+    """Return all columns that occur in the rows, in order of appearance."""
+    return list(dict.fromkeys(column for row in rows for column in row))
 
 
 def text_of(value) -> str | None:
-    """A cell as text; None where it is missing, or holds no plain value."""
+    """Return a cell as text; None where it is missing or holds no plain value."""
     if hasattr(value, "item") and getattr(value, "shape", None) == ():  # NumPy
         value = value.item()
     if isinstance(value, float):
@@ -87,17 +85,39 @@ def text_of(value) -> str | None:
     return str(value) if isinstance(value, str | int) else None
 
 
-def clean(split: str, source, answer_column: str, labels=None) -> list[dict[str, str]]:
-    """Checked rows of text, the answer last and in the column ``answer``."""
-    rows = read(split, source)
+def checked_rows(
+    source,
+    split: str,
+    answer_column: str = "answer",
+    labels: Mapping[Any, str] | None = None,
+) -> list[dict[str, str]]:
+    """Return the rows of a split as text, with the answer last, in ``answer``.
+
+    Parameters
+    ----------
+    source : list of dict, pandas.DataFrame, datasets.Dataset, str or Path
+    split : str
+        Its name, for errors.
+    answer_column : str
+    labels : dict, optional
+        The word for each raw label, as in :meth:`Task.from_rows`.
+
+    Raises
+    ------
+    DataError
+        If there are no rows, no answer column, a row without an answer, or a label
+        without a word.
+    """
+    rows = read_rows(source, split)
     if not rows:
         raise DataError(f"the {split} split is empty; leave it out or give it rows.")
-    columns = list(dict.fromkeys(column for row in rows for column in row))
+    columns = columns_of(rows)
     if answer_column not in columns:
+        names = list(map(str, columns))
         raise DataError(
-            f"no column {answer_column!r} in {split}.{close(answer_column, columns)} "
-            f"It has: {', '.join(map(str, columns))}. "
-            "Say which holds the answer: answer_column=..."
+            f"there is no column {answer_column!r} in {split}."
+            f"{did_you_mean(answer_column, names)} It has: {', '.join(names)}. "
+            "Say which one holds the answer: answer_column=..."
         )
     if answer_column != "answer" and "answer" in columns:
         raise DataError(
@@ -110,65 +130,83 @@ def clean(split: str, source, answer_column: str, labels=None) -> list[dict[str,
         and any(text_of(row.get(column)) is not None for row in rows)
     ]
     if labels is None:
-        labels = class_names(source, answer_column)
-    words = _answers(split, rows, answer_column, labels)
+        labels = _class_names(source, answer_column)
+    answers = _answers(rows, split, answer_column, labels)
     return [
         {str(column): text_of(row.get(column)) or "" for column in inputs}
-        | {"answer": word}
-        for row, word in zip(rows, words, strict=True)
+        | {"answer": answer}
+        for row, answer in zip(rows, answers, strict=True)
     ]
 
 
-def class_names(source, column: str) -> dict[int, str] | None:
-    """What the numbers of a ``datasets.ClassLabel`` column mean, if it is one."""
+def _class_names(source, column: str) -> dict[int, str] | None:
+    """Return what the numbers of a ``datasets.ClassLabel`` column mean, if it is one.
+
+    A row of such a column holds the number, not the name.
+    """
     feature = getattr(source, "features", {}).get(column)
     names = getattr(feature, "names", None)
     return dict(enumerate(names)) if names else None
 
 
-def _answers(split: str, rows: list[dict], column: str, labels) -> list[str]:
-    raw = [text_of(row.get(column)) for row in rows]
-    missing = [i for i, word in enumerate(raw) if not (word and word.strip())]
+def _answers(
+    rows: Sequence[Mapping], split: str, column: str, labels: Mapping | None
+) -> list[str]:
+    answers = [(text_of(row.get(column)) or "").strip() for row in rows]
+    missing = [number for number, answer in enumerate(answers) if not answer]
     if missing:
         raise DataError(
             f"{len(missing)} of {len(rows)} rows in {split} have no answer in "
             f"{column!r}; the first is row {missing[0]}: {dict(rows[missing[0]])!r}."
         )
-    words = [word.strip() for word in raw]
     if labels is None:
-        return words
-    meaning = {text_of(label): str(word).strip() for label, word in labels.items()}
-    for number, word in enumerate(words):
-        if word not in meaning:
+        return answers
+    words = {text_of(label): str(word).strip() for label, word in labels.items()}
+    for number, answer in enumerate(answers):
+        if answer not in words:
             raise DataError(
-                f"label {word!r} in row {number} of {split} is not in labels; "
-                f"those are {', '.join(map(repr, meaning))}."
+                f"label {answer!r} in row {number} of {split} is not in labels; "
+                f"those are {', '.join(map(repr, words))}."
             )
-    return [meaning[word] for word in words]
+    return [words[answer] for answer in answers]
 
 
-def check_inputs(split: str, rows: list[dict], inputs: list[str]) -> None:
-    for column in inputs:
-        if column not in rows[0]:
-            there = ", ".join(rows[0])
-            raise DataError(
-                f"no column {column!r} in {split}, which the task has. "
-                f"{split} has: {there}."
-            )
+def answer_vocabulary(answers: Iterable) -> list[str]:
+    """Return answers as text, each once, in order.
+
+    Raises
+    ------
+    DataError
+        If one is empty or no plain value.
+    """
+    words = {}
+    for answer in answers:
+        word = (text_of(answer) or "").strip()
+        if not word:
+            raise DataError(f"{answer!r} cannot be an answer: give a word or a number.")
+        words[word] = None
+    return list(words)
 
 
-def check_answers(split: str, rows: list[dict], answers: list[str]) -> None:
-    known = set(answers)
-    bad = [i for i, row in enumerate(rows) if row["answer"] not in known]
-    if bad:
-        raise DataError(
-            f"{len(bad)} rows in {split} have an answer that is not one of the task's "
-            f"{len(known)} answers; the first is {rows[bad[0]]['answer']!r} "
-            f"in row {bad[0]}."
-        )
+def to_dataset(
+    rows: list[dict[str, str]], split: str, inputs: list[str], answers: list[str]
+) -> "Dataset":
+    """Return checked rows as the split of a task with these columns and answers.
 
-
-def dataset(rows: list[dict[str, str]]):
+    Raises
+    ------
+    DataError
+        If the rows lack a column, or an answer is not one of the task's.
+    """
     from datasets import Dataset  # takes a second: only when rows are there
 
+    require_columns(inputs, list(rows[0]), split)
+    known = set(answers)
+    bad = [number for number, row in enumerate(rows) if row["answer"] not in known]
+    if bad:
+        raise DataError(
+            f"{len(bad)} of {len(rows)} rows in {split} have an answer that is not one "
+            f"of the task's {len(known)} answers; the first is "
+            f"{rows[bad[0]]['answer']!r} in row {bad[0]}."
+        )
     return Dataset.from_list(rows)

@@ -1,51 +1,68 @@
-"""Tasks: rows with an answer, in up to three splits, and wordings to ask with.
+"""Tasks: rows with answers, in up to three splits, and hand-written prompts.
 
-``load_task("city_country")`` reads one that ships with the package; ``Task.from_rows``
-makes one of your own rows. Every value is text, and the answer is always in the
-column ``answer``, so that the rest of the package need not ask where rows came from.
+``load_task("city_country")`` reads a task that ships with the package;
+``Task.from_rows`` makes one of your own rows. Every value is text, and the answer is
+always in the column ``answer``, so that the rest of the package need not ask where the
+rows came from.
 """
 
-import random
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
 from ..files import PACKAGE, REPOSITORY
-from .rows import check_answers, check_inputs, clean, close, dataset
+from .rows import (
+    answer_vocabulary,
+    checked_rows,
+    did_you_mean,
+    require_columns,
+    to_dataset,
+)
+from .sampling import draw_few
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 SPLITS = ("train", "dev", "test")
-# What other data sets call the split that we call dev.
-SPLIT_NAMES = {name: name for name in SPLITS} | {
-    "validation": "dev",
-    "valid": "dev",
-    "val": "dev",
-}
+SPLIT_NAMES = {name: name for name in SPLITS} | dict.fromkeys(
+    ("validation", "valid", "val"), "dev"
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Task:
     """Rows to train and score on, with the answers they may have.
 
-    Made by ``load_task``, ``from_rows``, ``from_files`` or ``from_dataset``, which
-    check the rows. A split is a ``datasets.Dataset`` of text columns: ``answer`` and
-    the input columns, which are the fields a template can use.
+    Made by :func:`load_task`, :meth:`from_rows` or :meth:`from_dataset`, which check
+    the rows. A split is a ``datasets.Dataset`` of text columns: ``answer`` and the
+    input columns, which are the fields a template can use.
+
+    Attributes
+    ----------
+    name : str
+    answers : list of str
+        The answer vocabulary: what accuracy chooses from.
+    inputs : list of str
+        The input columns, such as ``["subject"]``.
+    prompts : list of str
+        Hand-written templates; the first is the plainest.
+    title, description, licence : str
+    rows : dict of str to datasets.Dataset
+        The splits by name. ``.train``, ``.dev`` and ``.test`` say what to do where one
+        is missing.
     """
 
     name: str
     answers: list[str]
-    """The answer vocabulary: what accuracy chooses from."""
     inputs: list[str]
-    """Input columns, such as ``["subject"]``."""
     prompts: list[str] = field(default_factory=list)
-    """Hand-written wordings (template texts); the first is the plain one."""
     title: str = ""
     description: str = ""
     licence: str = ""
-    rows: dict[str, Any] = field(default_factory=dict)
-    """{split: datasets.Dataset}; reach them as ``.train``, ``.dev``, ``.test``."""
+    rows: dict[str, "Dataset"] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{len(self.rows[name])} {name}" for name in self.splits)
@@ -55,93 +72,104 @@ class Task:
 
     @property
     def splits(self) -> list[str]:
-        """Names of the splits that there are, in the order train, dev, test."""
+        """The names of the splits that are there, in the order train, dev, test."""
         return [name for name in SPLITS if name in self.rows]
 
-    def split(self, name: str):
-        """The rows of one split as a ``datasets.Dataset``.
+    def split(self, name: str) -> "Dataset":
+        """Return the rows of one split.
 
-        Raises DataError if the task has no such split.
+        Raises
+        ------
+        DataError
+            If the task has no such split; the message names those it has.
         """
         if name in self.rows:
             return self.rows[name]
-        there = ", ".join(self.splits)
+        has = ", ".join(self.splits)
         if name not in SPLITS:
-            raise DataError(f"no split is called {name!r}; {self.name} has {there}.")
+            raise DataError(f"no split is called {name!r}; {self.name} has {has}.")
         raise DataError(
-            f"task {self.name} was given no {name} split, only {there}. "
+            f"task {self.name} was given no {name} split, only {has}. "
             f"Add one: task.with_rows({name}=rows)."
         )
 
     @property
-    def train(self):
+    def train(self) -> "Dataset":
         """Rows to train on."""
         return self.split("train")
 
     @property
-    def dev(self):
-        """Rows to choose wordings, rates and steps by."""
+    def dev(self) -> "Dataset":
+        """Rows to choose prompts, learning rates and steps by."""
         return self.split("dev")
 
     @property
-    def test(self):
+    def test(self) -> "Dataset":
         """Rows to score on, once, at the end."""
         return self.split("test")
 
     def check_columns(self, columns: Iterable[str]) -> None:
-        """Raise DataError if one of ``columns`` is not in the task's rows."""
-        there = [*self.inputs, "answer"]
-        for column in columns:
-            if column not in there:
-                raise DataError(
-                    f"no column {column!r} in task {self.name}.{close(column, there)} "
-                    f"It has: {', '.join(there)}."
-                )
+        """Check that the task's rows have these columns.
+
+        Raises
+        ------
+        DataError
+            If one is missing; the message names those that are there.
+        """
+        require_columns(columns, [*self.inputs, "answer"], f"task {self.name}")
 
     def with_rows(self, **splits) -> "Task":
-        """A copy with some splits replaced, e.g. ``task.with_rows(train=few)``.
+        """Return a copy with some splits replaced: ``task.with_rows(train=few)``.
 
-        The answers stay as they are: a row with another answer raises DataError.
+        The answer vocabulary stays as it is.
+
+        Raises
+        ------
+        DataError
+            If a split has another name than train, dev and test, lacks a column of the
+            task, or has an answer that the task does not have.
         """
         for name in splits:
             if name not in SPLITS:
                 raise DataError(f"no split is called {name!r}: {', '.join(SPLITS)}.")
-        new = {name: clean(name, rows, "answer") for name, rows in splits.items()}
-        for name, rows in new.items():
-            check_inputs(name, rows, self.inputs)
-            check_answers(name, rows, self.answers)
-        rows = self.rows | {name: dataset(rows) for name, rows in new.items()}
-        return replace(self, rows=rows)
+        rows = {name: checked_rows(source, name) for name, source in splits.items()}
+        new = {
+            name: to_dataset(found, name, self.inputs, self.answers)
+            for name, found in rows.items()
+        }
+        return replace(self, rows=self.rows | new)
 
     def few_shot(self, per_answer: int, seed: int) -> "Task":
-        """A copy with ``per_answer`` training rows of each answer, drawn by ``seed``.
+        """Return a copy with ``per_answer`` training rows of each answer.
 
-        An answer with fewer rows than that gives all it has.
+        The rows are drawn by ``seed``; an answer with fewer rows gives all it has.
+
+        Raises
+        ------
+        DataError
+            If ``per_answer`` is below 1, or the task has no train split.
         """
         if per_answer < 1:
             raise DataError(f"per_answer must be 1 or more, not {per_answer}.")
-        order = list(range(len(self.train)))
-        random.Random(seed).shuffle(order)
-        answer_of, kept = list(self.train["answer"]), []
-        taken = dict.fromkeys(self.answers, 0)
-        for i in order:
-            if taken[answer_of[i]] < per_answer:
-                taken[answer_of[i]] += 1
-                kept.append(i)
-        return replace(self, rows=self.rows | {"train": self.train.select(kept)})
+        drawn = draw_few(list(self.train["answer"]), per_answer, seed)
+        return replace(self, rows=self.rows | {"train": self.train.select(drawn)})
 
     def head(self, split: str = "test", n: int = 200) -> "Task":
-        """A copy with only the first ``n`` rows of ``split``.
+        """Return a copy with only the first ``n`` rows of a split.
 
         The rows of our own tasks were shuffled once when they were written, so their
         first ``n`` are a random sample, and the same one for everybody.
+
+        Raises
+        ------
+        DataError
+            If ``n`` is below 1, or there is no such split.
         """
         if n < 1:
             raise DataError(f"n must be 1 or more, not {n}.")
         rows = self.split(split)
-        return replace(
-            self, rows=self.rows | {split: rows.select(range(min(n, len(rows))))}
-        )
+        first = rows.select(range(min(n, len(rows))))
+        return replace(self, rows=self.rows | {split: first})
 
     @classmethod
     def from_rows(
@@ -159,21 +187,36 @@ class Task:
         description: str = "",
         licence: str = "",
     ) -> "Task":
-        """A task of your own rows.
+        """Make a task of your own rows.
 
-        Each split is a list of dicts, a pandas DataFrame, a ``datasets.Dataset``, or
-        the path of a .csv, .tsv, .jsonl or .json file. Values become text; columns
-        that hold lists or other objects are left out. ``answer_column`` is renamed to
-        ``answer``. ``labels`` turns raw labels into answer words, for instance
-        ``{0: "negative", 1: "positive"}``. ``answers`` is by default every answer
-        that occurs, sorted.
+        Parameters
+        ----------
+        train, dev, test : list of dict, DataFrame, datasets.Dataset, str or Path
+            Each split's rows, or the path of a .csv, .tsv, .jsonl or .json file of
+            them. Values become text; columns that hold lists or other objects are left
+            out.
+        name : str
+        answers : iterable, optional
+            The answer vocabulary; by default every answer that occurs, sorted.
+        answer_column : str
+            The column that holds the answer; in the task it is called ``answer``.
+        labels : dict, optional
+            The answer word for each raw label, such as
+            ``{0: "negative", 1: "positive"}``.
+        prompts : iterable of str
+            Hand-written templates.
+        title, description, licence : str
 
-        Raises DataError for an empty split, a missing column, a row without an answer,
-        a label that ``labels`` does not know, an answer that is not in ``answers``.
+        Raises
+        ------
+        DataError
+            If a split is empty, lacks a column, or has a row without an answer, with a
+            label that is not in ``labels`` or with an answer that is not in
+            ``answers``; or if a file cannot be read.
         """
         given = {"train": train, "dev": dev, "test": test}
         rows = {
-            split: clean(split, source, answer_column, labels)
+            split: checked_rows(source, split, answer_column, labels)
             for split, source in given.items()
             if source is not None
         }
@@ -181,14 +224,9 @@ class Task:
             raise DataError(f"task {name} was given no rows at all.")
         first = next(iter(rows.values()))
         inputs = [column for column in first[0] if column != "answer"]
-        for split, found in rows.items():
-            check_inputs(split, found, inputs)
         if answers is None:
-            answers = {row["answer"] for found in rows.values() for row in found}
-            answers = sorted(answers)
-        answers = list(answers)
-        for split, found in rows.items():
-            check_answers(split, found, answers)
+            answers = sorted({row["answer"] for part in rows.values() for row in part})
+        answers = answer_vocabulary(answers)
         return cls(
             name=name,
             answers=answers,
@@ -197,28 +235,32 @@ class Task:
             title=title or name,
             description=description,
             licence=licence,
-            rows={split: dataset(found) for split, found in rows.items()},
+            rows={s: to_dataset(r, s, inputs, answers) for s, r in rows.items()},
         )
 
     @classmethod
-    def from_files(cls, train, dev=None, test=None, **options) -> "Task":
-        """``from_rows`` under the name one looks for when the rows are in files."""
-        return cls.from_rows(train, dev, test, **options)
-
-    @classmethod
     def from_dataset(cls, splits: Mapping[str, Any], **options) -> "Task":
-        """A task of a ``datasets.DatasetDict`` (or any dict of splits).
+        """Make a task of a ``datasets.DatasetDict``, or of any dict of splits.
 
-        ``validation``, ``valid`` and ``val`` are taken for dev. The options are those
-        of ``from_rows``.
+        Parameters
+        ----------
+        splits : dict
+            ``validation``, ``valid`` and ``val`` are other names for dev.
+        **options
+            Those of :meth:`from_rows`.
+
+        Raises
+        ------
+        DataError
+            If a split has another name, and as from :meth:`from_rows`.
         """
         given = {}
         for name, rows in splits.items():
             if name not in SPLIT_NAMES:
                 known = ", ".join(SPLIT_NAMES)
                 raise DataError(
-                    f"no split is called {name!r}; the names known are {known}. "
-                    "Pass the splits to Task.from_rows yourself."
+                    f"no split is called {name!r}; known names are {known}. "
+                    "Call Task.from_rows and say which split is which."
                 )
             if SPLIT_NAMES[name] in given:
                 raise DataError(f"two splits are both {SPLIT_NAMES[name]}: {name!r}.")
@@ -227,25 +269,30 @@ class Task:
 
 
 def task_names() -> list[str]:
-    """Names of the tasks that ship with the package."""
+    """Return the names of the tasks that ship with the package."""
     return list(_catalogue())
 
 
 def load_task(name: str | Mapping[str, Any]) -> Task:
-    """A task that ships with the package, by name; or one of a ``DatasetDict``.
+    """Load a task that ships with the package, or make one of a ``DatasetDict``.
 
-    Raises DataError for an unknown name, with the names that are close to it.
+    Parameters
+    ----------
+    name : str or datasets.DatasetDict
+        One of :func:`task_names`, or splits with a column ``answer``.
+
+    Raises
+    ------
+    DataError
+        If there is no such task; the message names those with a similar name.
     """
     if isinstance(name, Mapping):
         return Task.from_dataset(name)
     catalogue = _catalogue()
     if name not in catalogue:
-        hint = ""
-        if Path(name).suffix:
-            hint = " For a file of your own: Task.from_files(path)."
         raise DataError(
-            f"no task is called {name!r}.{close(name, catalogue)} "
-            f"There are: {', '.join(catalogue)}.{hint}"
+            f"no task is called {name!r}.{did_you_mean(name, catalogue)} There are: "
+            f"{', '.join(catalogue)}. For rows of your own: Task.from_rows(path)."
         )
     folder = data_dir() / name
     files = {split: folder / f"{split}.jsonl" for split in SPLITS}
@@ -253,7 +300,7 @@ def load_task(name: str | Mapping[str, Any]) -> Task:
 
 
 def data_dir() -> Path:
-    """Find the folder of the task files: in the wheel, or beside the package.
+    """Return the folder of the task files: in the wheel, or beside the package.
 
     Raises
     ------
@@ -264,10 +311,8 @@ def data_dir() -> Path:
     for folder in places:
         if (folder / "tasks.toml").exists():
             return folder
-    raise DataError(
-        f"the task files are missing: no tasks.toml in {' or '.join(map(str, places))}."
-        " Install ptlearn again."
-    )
+    where = " or ".join(map(str, places))
+    raise DataError(f"there is no tasks.toml in {where}: install ptlearn again.")
 
 
 def _catalogue() -> dict[str, dict]:

@@ -12,12 +12,12 @@ import yaml
 from tokenizers import Tokenizer
 
 from ptlearn.files import REPOSITORY, sha256
+from ptlearn.lm.load import TOKENIZER_FOLDER
 from ptlearn.tasks.task import SPLITS, data_dir, load_task, task_names
 from ptlearn.templates.language import Template
 
-ROOT = REPOSITORY
-DATA = ROOT / "data"
-TOKENIZER = ROOT / "ptlearn/assets/smollm2-tokenizer/tokenizer.json"
+DATA = REPOSITORY / "data"
+TOKENIZER = TOKENIZER_FOLDER / "tokenizer.json"
 EIGHT_WORDINGS = {"city_country", "official_language", "antonym", "movie_sentiment"}
 SENTIMENT = {"movie_sentiment", "product_sentiment"}
 ALL = [

@@ -10,9 +10,8 @@ import pytest
 from ptlearn.errors import DataError
 from ptlearn.files import REPOSITORY
 from ptlearn.tasks import task as task_module
-from ptlearn.tasks.task import Task, load_task
+from ptlearn.tasks.task import Task, load_task, task_names
 
-ROOT = REPOSITORY
 FACTS = [
     {"subject": "Osaka", "answer": "Japan"},
     {"subject": "Lyon", "answer": "France"},
@@ -48,7 +47,7 @@ def test_load_task_gives_splits_answers_and_wordings():
 
 def test_loading_does_not_depend_on_the_working_directory(tmp_path):
     code = "from ptlearn.tasks import load_task; print(len(load_task('capital').test))"
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
@@ -68,21 +67,21 @@ def test_an_installed_package_reads_its_own_copy(tmp_path, monkeypatch):
         rows = "".join(json.dumps(row) + "\n" for row in FACTS)
         (package / "_data" / "toy" / f"{split}.jsonl").write_text(rows)
     monkeypatch.setattr(task_module, "PACKAGE", package)
-    assert task_module.task_names() == ["toy"]
+    assert task_names() == ["toy"]
     assert load_task("toy").answers == ["France", "Japan"]
 
 
 def test_missing_task_files_are_told(tmp_path, monkeypatch):
     monkeypatch.setattr(task_module, "PACKAGE", tmp_path)
     monkeypatch.setattr(task_module, "REPOSITORY", tmp_path)
-    assert "Install ptlearn again" in error(load_task, "capital")
+    assert "install ptlearn again" in error(load_task, "capital")
 
 
 def test_unknown_task_names_close_ones():
     message = error(load_task, "cty_country")
     assert "no task is called 'cty_country'. Did you mean 'city_country'?" in message
     assert "word_in_context" in message
-    assert "Task.from_files" in error(load_task, "my/rows.csv")
+    assert "Task.from_rows" in error(load_task, "my/rows.csv")
 
 
 def test_importing_tasks_waits_for_nothing_heavy():
@@ -91,7 +90,7 @@ def test_importing_tasks_waits_for_nothing_heavy():
         "print([m for m in ('torch', 'datasets', 'pandas') if m in sys.modules])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True
     )
     assert done.stdout == "[]\n"
 
@@ -118,7 +117,7 @@ def written(tmp_path, kind):
 @pytest.mark.parametrize("as_text", [True, False])
 def test_files(tmp_path, kind, as_text):
     path = written(tmp_path, kind)
-    task = Task.from_files(str(path) if as_text else path)
+    task = Task.from_rows(str(path) if as_text else path)
     assert task.train.to_list() == FACTS
 
 
@@ -158,17 +157,30 @@ def test_values_become_text_and_the_answer_is_renamed():
         assert task.train[0] == {"text": "A joy.", "stars": "5", "answer": "positive"}
 
 
+def test_zero_is_an_answer():
+    rows = [{"text": "a", "answer": 0}, {"text": "b", "answer": 1}]
+    for answers in (None, [0, 1], ["0", "1"]):
+        task = Task.from_rows(rows, answers=answers)
+        assert task.answers == ["0", "1"]
+        assert list(task.train["answer"]) == ["0", "1"]
+
+
+def test_each_answer_is_kept_once_in_order():
+    task = Task.from_rows(FACTS, answers=["Japan", "France", "Japan", " France"])
+    assert task.answers == ["Japan", "France"]
+
+
 def test_labels_of_a_csv_are_text(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_text("text,label\nA joy.,1\nA bore.,0\n")
-    task = Task.from_files(path, answer_column="label", labels=WORDS)
+    task = Task.from_rows(path, answer_column="label", labels=WORDS)
     assert task.train["answer"] == ["positive", "negative"]
 
 
 def test_a_csv_is_read_as_it_is_written(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_bytes('﻿code,answer\r\n007,NA\r\n"a, b","x\ny"\r\n'.encode())
-    rows = Task.from_files(path).train.to_list()
+    rows = Task.from_rows(path).train.to_list()
     assert rows == [{"code": "007", "answer": "NA"}, {"code": "a, b", "answer": "x\ny"}]
 
 
@@ -265,7 +277,7 @@ def test_empty_split(tmp_path):
     path = tmp_path / "rows.csv"
     for text in ("", "subject,answer\n"):
         path.write_text(text)
-        assert "the train split is empty" in error(Task.from_files, path)
+        assert "the train split is empty" in error(Task.from_rows, path)
 
 
 @pytest.mark.parametrize("value", ["", "  ", None, float("nan"), ["Japan"]])
@@ -284,7 +296,7 @@ def test_unknown_label():
 
 def test_an_answer_outside_the_given_ones():
     message = error(Task.from_rows, FACTS, answers=["Japan"])
-    assert "1 rows in train" in message and "'France' in row 1" in message
+    assert "1 of 3 rows in train" in message and "'France' in row 1" in message
 
 
 def test_two_answer_columns():
@@ -294,6 +306,13 @@ def test_two_answer_columns():
 
 def test_rows_that_are_no_rows():
     assert "row 0 of train is 'Osaka', not a dict" in error(Task.from_rows, ["Osaka"])
+    assert "train is 7; give a list of dicts" in error(Task.from_rows, 7)
+
+
+@pytest.mark.parametrize("answer", ["", None, ["Japan"]])
+def test_answers_that_are_none(answer):
+    message = error(Task.from_rows, FACTS, answers=["Japan", answer])
+    assert f"{answer!r} cannot be an answer" in message
 
 
 def test_unknown_split_names():
@@ -301,17 +320,3 @@ def test_unknown_split_names():
     assert "no split is called 'unsupervised'" in message and "validation" in message
     message = error(Task.from_dataset, {"dev": FACTS, "validation": FACTS})
     assert "two splits are both dev" in message
-
-
-def test_files_that_cannot_be_read(tmp_path):
-    assert "there is no file" in error(Task.from_files, tmp_path / "rows.csv")
-    cases = {
-        "rows.xlsx": (b"", "of no kind known here. Use .csv, .tsv, .jsonl, .json"),
-        "rows.jsonl": (b'{"a": 1}\n{oops\n', "rows.jsonl cannot be read"),
-        "rows.json": (b'{"a": 1}', "holds no list of objects"),
-        "rows.csv": (b"a,answer\n1\n", "line 2 has not 2 cells"),
-        "latin.csv": ("a,answer\n1,é\n".encode("latin-1"), "cannot be read"),
-    }
-    for name, (content, words) in cases.items():
-        (tmp_path / name).write_bytes(content)
-        assert words in error(Task.from_files, tmp_path / name)

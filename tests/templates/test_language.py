@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ptlearn.errors import TemplateError
+from ptlearn.errors import DataError, TemplateError
 from ptlearn.templates.language import (
     Answer,
     Field,
@@ -100,7 +100,7 @@ def test_fill_joins_text_and_values_and_never_parses_them():
 
 
 def test_fill_names_the_columns_there_are():
-    with pytest.raises(KeyError, match="needs a column 'city'.*subject, answer"):
+    with pytest.raises(DataError, match="needs a column 'city'.*subject, answer"):
         Template("{city} {answer}").fill({"subject": "Osaka", "answer": "Japan"})
 
 

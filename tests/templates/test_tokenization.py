@@ -1,13 +1,17 @@
 """Tokenising rules, against the oracle: a template without virtual tokens is text."""
 
+import copy
+import pickle
+
 import pytest
 import torch
 from small_models import causal_lm, masked_lm
 
 import ptlearn as pt
-from ptlearn.errors import DataError
+from ptlearn.errors import DataError, TemplateError
+from ptlearn.templates.batching import embed, pad
 from ptlearn.templates.language import Template
-from ptlearn.templates.tokenization import TemplateTokens, embed, pad
+from ptlearn.templates.tokenization import TemplateTokens
 
 ROW = {"subject": "Osaka", "answer": "Japan"}
 
@@ -74,14 +78,17 @@ def test_oracle_untrained_words_give_the_plain_words_logits(template, words):
     tuner = pt.PromptTuner(lm, template)
     prompt = pt.Prompt(lm, words)
     rows = [ROW, {"subject": "Port Moresby", "answer": "Papua New Guinea"}]
-    with torch.no_grad():
-        found, wanted = (
-            p.plan.logits(
-                p.prompt_embeddings(), [p.plan.tokens.encode(r) for r in rows]
-            )
-            for p in (tuner, prompt)
-        )
-    assert (found - wanted).abs().max() < 1e-9
+    examples = [tuner.tokens.encode(row) for row in rows]
+    found = tuner(examples)
+    slots = tuner.tokens.word_slots
+    plain = [prompt.tokens.encode(row) for row in rows]
+    for example, one in zip(examples, plain, strict=True):
+        assert tuple(slots[-i - 1] if i < 0 else i for i in example.ids) == one.ids
+    for row, example, log_prob in zip(rows, plain, found, strict=True):
+        ids = torch.tensor([example.ids])
+        logits = lm.model(ids).logits[0, example.first_target :].log_softmax(-1)
+        wanted = logits[range(len(example.targets)), example.targets].sum()
+        assert abs(log_prob - wanted) < 1e-9, row
 
 
 def test_shared_start(lm):
@@ -125,21 +132,61 @@ def test_words_count_their_tokens(lm):
 
 
 def test_answer_must_come_last_on_a_causal_model(lm):
-    with pytest.raises(DataError, match="reads from left to right.*must come last"):
+    with pytest.raises(TemplateError, match="left to right.*must come last"):
         TemplateTokens(lm, Template("{answer} is where {subject} is"))
 
 
+@pytest.mark.parametrize("template", ["{answer}", "  {answer}"])
+def test_something_must_stand_before_the_answer_of_a_causal_model(lm, template):
+    with pytest.raises(TemplateError, match="nothing stands before the answer"):
+        TemplateTokens(lm, Template(template))
+    start = causal_lm("gpt2", "as Llama-2's")
+    assert TemplateTokens(start, Template(template)).prompt_ids({})[0] == [
+        start.tokenizer.bos_token_id
+    ]
+
+
 @pytest.mark.parametrize(
-    ("template", "row", "message"),
+    ("row", "message"),
     [
-        ("{subject} {answer}", {"subject": "x", "answer": ""}, "'' has no tokens"),
-        ("{answer}", ROW, "nothing stands before the answer"),
-        ("{subject} {answer}", {"subject": "x " * 600, "answer": "a"}, "at most 512"),
+        ({"subject": "x"}, "has no answer.*'subject': 'x'"),
+        ({"subject": "x", "answer": None}, "has no answer"),
+        ({"subject": "x", "answer": float("nan")}, "has no answer"),
+        ({"subject": "x", "answer": " "}, "has no answer"),
+        ({"answer": "a"}, "needs a column 'subject'.*these: answer"),
+        ({"subject": "", "answer": "a"}, "nothing stands before the answer"),
+        ({"subject": "x " * 600, "answer": "a"}, "600 tokens long.*at most 512"),
     ],
 )
-def test_rows_that_cannot_be_encoded(lm, template, row, message):
+def test_rows_that_cannot_be_encoded(lm, row, message):
     with pytest.raises(DataError, match=message):
-        TemplateTokens(lm, Template(template)).encode(row)
+        TemplateTokens(lm, Template("{subject}{answer}")).encode(row)
+
+
+def test_an_answer_given_by_name_must_have_tokens(lm):
+    found = TemplateTokens(lm, Template("{subject} is {answer}"))
+    with pytest.raises(DataError, match="'' has no tokens"):
+        found.encode(ROW, "")
+
+
+@pytest.mark.parametrize("answer", [0, 7, 1.5, False])
+def test_answers_that_are_no_strings_are_written_as_such(lm, answer):
+    found = TemplateTokens(lm, Template("{subject} is {answer}"))
+    wanted = found.encode(ROW, str(answer))
+    assert found.encode(dict(ROW, answer=answer)) == wanted
+    assert found.encode(ROW, answer) == wanted
+    assert found.answers_by_ids([answer]) == {wanted.targets: str(answer)}
+
+
+@pytest.mark.parametrize(
+    "again", [lambda x: pickle.loads(pickle.dumps(x)), copy.deepcopy]
+)
+def test_copies_tokenise_alike(lm, again):
+    tokens_of = TemplateTokens(lm, Template('{subject} [V:"is in"] [V] {answer}'))
+    wanted = tokens_of.encode(ROW)
+    copied = again(tokens_of)
+    assert copied.encode(ROW) == wanted
+    assert copied.word_slots == tokens_of.word_slots
 
 
 def test_an_answer_that_the_tokenizer_does_not_know():

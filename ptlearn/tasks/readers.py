@@ -1,0 +1,143 @@
+"""Files of rows: .csv, .tsv, .jsonl and .json. An error names the line."""
+
+import csv
+import io
+import json
+import re
+from pathlib import Path
+
+from ..errors import DataError
+
+
+def read_file(path: str | Path) -> list:
+    """Return the rows of a file, with the values as they are written there.
+
+    Parameters
+    ----------
+    path : str or Path
+        ``.csv`` or ``.tsv`` with a header, ``.jsonl`` with one object a line, or
+        ``.json`` with a list of objects. The text is UTF-8.
+
+    Raises
+    ------
+    DataError
+        If the file is not there, is of another kind, or cannot be read; the message
+        names the line.
+    """
+    path = Path(path)
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(
+            f"{path} is not of a kind that can be read: use {', '.join(READERS)}."
+        )
+    return reader(_read_text(path), path.name)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise DataError(f"there is no file {path}.") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{path.name}, line {line}: byte {error.object[error.start]:#04x} is not "
+            "UTF-8. Save the file as UTF-8."
+        ) from error
+    if "\0" in text:
+        raise DataError(
+            f"{path.name}, line {_line(text, text.index(chr(0)))}: there is a NUL "
+            "character, as in UTF-16 text. Save the file as UTF-8."
+        )
+    return text
+
+
+def _read_table(text: str, name: str, delimiter: str) -> list[dict[str, str]]:
+    reader = csv.DictReader(
+        io.StringIO(text, newline=""), delimiter=delimiter, strict=True
+    )
+    rows = []
+    try:
+        _refuse_equal_names(reader.fieldnames or [], name)
+        for row in reader:
+            surplus = row.pop(None, [])
+            missing = [column for column, cell in row.items() if cell is None]
+            if surplus or missing:
+                wanted = len(reader.fieldnames)
+                raise DataError(
+                    f"{name}, line {reader.line_num}: the row has "
+                    f"{wanted + len(surplus) - len(missing)} cells, the header has "
+                    f"{wanted}."
+                )
+            rows.append(row)
+    except csv.Error as error:
+        line = _line_of_broken_quote(text, delimiter)
+        if line is None:
+            raise DataError(f"{name}, line {reader.line_num + 1}: {error}.") from error
+        raise DataError(
+            f"{name}, line {line}: a quote opens a cell here and is not closed at the "
+            'cell\'s end. Inside a quoted cell, write "" for a quote.'
+        ) from error
+    return rows
+
+
+def _refuse_equal_names(columns: list[str], name: str) -> None:
+    for column in columns:
+        if column and columns.count(column) > 1:
+            raise DataError(f"{name} has two columns {column!r}: rename one.")
+
+
+def _line_of_broken_quote(text: str, delimiter: str) -> int | None:
+    """Return the line of the first cell that is neither plain nor quoted throughout."""
+    # csv itself only says where it noticed, which may be at the end of the file.
+    quoted, plain = r'"[^"]*(?:""[^"]*)*"', rf'(?!")[^{delimiter}\n]*'
+    cell = re.compile(rf"(?:{quoted}|{plain})(?:[{delimiter}\n]|\Z)")
+    place = 0
+    while place < len(text):
+        found = cell.match(text, place)
+        if found is None:
+            return _line(text, place)
+        place = found.end()
+    return None
+
+
+def _read_lines_of_json(text: str, name: str) -> list:
+    lines = enumerate(text.split("\n"), start=1)
+    return [_parse_json(line, name, number) for number, line in lines if line.strip()]
+
+
+def _read_json(text: str, name: str) -> list:
+    found = _parse_json(text, name, 1)
+    if not isinstance(found, list):
+        raise DataError(
+            f'{name} does not hold a list of objects, such as [{{"text": "..."}}].'
+        )
+    return found
+
+
+def _parse_json(text: str, name: str, first_line: int):
+    try:
+        found = json.loads(text)
+        if r"\ud" in text.lower():  # half a surrogate pair is no text
+            json.dumps(found, ensure_ascii=False).encode()
+    except json.JSONDecodeError as error:
+        line = first_line + error.lineno - 1
+        what = f"{error.msg} (column {error.colno})"
+        raise DataError(f"{name}, line {line}: this is not JSON: {what}.") from error
+    except (ValueError, RecursionError) as error:  # huge numbers, deep nesting
+        raise DataError(f"{name}, line {first_line}: {error}.") from error
+    return found
+
+
+def _line(text: str, place: int) -> int:
+    return text.count("\n", 0, place) + 1
+
+
+READERS = {
+    ".csv": lambda text, name: _read_table(text, name, ","),
+    ".tsv": lambda text, name: _read_table(text, name, "\t"),
+    ".jsonl": _read_lines_of_json,
+    ".json": _read_json,
+}

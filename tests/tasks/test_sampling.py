@@ -1,0 +1,79 @@
+"""Holding out rows: every row in one split, every answer with its share."""
+
+from collections import Counter
+
+import pytest
+
+from ptlearn.errors import DataError
+from ptlearn.tasks.sampling import draw_evenly, hold_out
+from ptlearn.tasks.task import SPLITS, Task
+
+
+def task_of(**counts):
+    """Rows sorted by answer, as files often are."""
+    rows = [
+        {"text": f"{answer} {i}", "answer": answer}
+        for answer, count in counts.items()
+        for i in range(count)
+    ]
+    return Task.from_rows(rows)
+
+
+CASES = {
+    "10,000 rows": {"a": 7000, "b": 2500, "c": 499, "d": 1},
+    "few rows": {"a": 12, "b": 10},
+    "rare answers": {"a": 30, "b": 2, "c": 1, "d": 1},
+    "many answers": {f"country {i}": 1 + i % 5 for i in range(100)},
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_row_lands_in_exactly_one_split(case):
+    task = task_of(**CASES[case])
+    split = hold_out(task)
+    texts = [text for name in SPLITS for text in split.split(name)["text"]]
+    assert sorted(texts) == sorted(task.train["text"])
+    assert split.answers == task.answers
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_answers_keep_their_shares_and_all_are_learnt(case):
+    split = hold_out(task_of(**CASES[case]))
+    counts, total = CASES[case], sum(CASES[case].values())
+    for name in ("dev", "test"):
+        rows, found = split.split(name), Counter(split.split(name)["answer"])
+        for answer, count in counts.items():
+            assert found[answer] == pytest.approx(count * len(rows) / total, abs=1.5)
+    assert set(split.train["answer"]) == set(counts)
+
+
+def test_sizes():
+    sizes = [len(hold_out(task_of(a=5000, b=5000)).split(name)) for name in SPLITS]
+    assert sizes == [9300, 200, 500]
+    sizes = [len(hold_out(task_of(a=30, b=30)).split(name)) for name in SPLITS]
+    assert sizes == [48, 6, 6]
+
+
+def test_the_same_rows_are_split_alike():
+    first, second = (hold_out(task_of(a=30, b=30)) for _ in range(2))
+    for name in SPLITS:
+        assert first.split(name).to_list() == second.split(name).to_list()
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({"a": 10, "b": 9}, "19 rows are too few to hold some out"),
+        ({f"x{i}": 1 for i in range(20)}, "20 different answers in 20 rows"),
+    ],
+)
+def test_too_little_to_hold_out(counts, said):
+    with pytest.raises(DataError, match=said):
+        hold_out(task_of(**counts))
+
+
+def test_a_draw_takes_each_answer_in_proportion():
+    answers = ["a"] * 60 + ["b"] * 30 + ["c"] * 10
+    drawn = draw_evenly(answers, 10)
+    assert Counter(answers[i] for i in drawn) == {"a": 6, "b": 3, "c": 1}
+    assert draw_evenly(answers, 100) == list(range(100))
