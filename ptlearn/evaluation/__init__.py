@@ -1,4 +1,4 @@
-"""How good a prompt is, and what the same score is worth without one."""
+"""How good a prompt is, and what a task gives away without one."""
 
 import lazy_loader
 

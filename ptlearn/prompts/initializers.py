@@ -1,9 +1,9 @@
 """Where the virtual tokens start: at random, or at words.
 
-Context-word initialisation is in neither the P-Tuning paper nor its code; it comes from
-Lester et al. 2021 (sampled vocabulary, class labels) and later libraries. The paper's
-own code draws from N(0, 1), about an order of magnitude wider than the embeddings of
-real words, which is why ``"normal"`` here takes the model's own spread.
+Starting at words is in neither the P-Tuning paper nor its code. It comes from Lester et
+al. 2021 (sampled vocabulary, class labels) and from later libraries. The paper's own
+code draws from N(0, 1), about an order of magnitude wider than the embeddings of real
+words; so ``"normal"`` takes the model's own spread.
 """
 
 import torch
@@ -34,7 +34,8 @@ def initial_table(
         ``"paper"``: N(0, 1). ``"vocabulary"``: embeddings of sampled tokens.
         ``"words: capital city of"``: embeddings of these words, repeated as needed.
         ``"task"``: words of the task's description. ``"answers"``: its answer words.
-        A tensor of shape (num_virtual_tokens, token_dim).
+        A tensor of shape (num_virtual_tokens, token_dim), which is copied.
+    num_virtual_tokens : int
     task : Task, optional
         Needed by ``"task"`` and ``"answers"``.
     seed : int
@@ -52,13 +53,14 @@ def initial_table(
     """
     shape = (num_virtual_tokens, lm.token_dim)
     dtype = torch.float64 if lm.dtype == torch.float64 else torch.float32
+    _check_kind(init)
     if isinstance(init, Tensor):
         if tuple(init.shape) != shape:
             raise PromptError(
                 f"init has shape {tuple(init.shape)}, but (num_virtual_tokens, "
                 f"token_dim) is {shape}"
             )
-        # Its own memory: context words are written into it, and files want rows.
+        # A copy, because context words are written into it; contiguous for checkpoints.
         return init.detach().to(lm.device, dtype, copy=True).contiguous()
     generator = torch.Generator().manual_seed(seed)
     if init in ("normal", "paper"):
@@ -71,38 +73,53 @@ def initial_table(
 
 
 def word_vectors(lm: LanguageModel, ids: list[int]) -> Tensor:
-    """Return embeddings of token ids, (len(ids), token_dim), apart from the LM."""
+    """Return a copy of the embeddings of token ids, shape (len(ids), token_dim)."""
     return lm.embed(torch.tensor(ids, dtype=torch.long, device=lm.device)).detach()
 
 
-def _token_ids(init, lm, count, task, generator) -> list[int]:
-    """``count`` token ids; words that are too few are repeated."""
+def _check_kind(init) -> None:
+    if isinstance(init, Tensor):
+        return
+    is_text = isinstance(init, str)
+    if not is_text or not (init in NAMES or init.startswith("words:")):
+        shown = repr(init) if is_text else f"of type {type(init).__name__}"
+        names = ", ".join(f'"{name}"' for name in NAMES)
+        raise PromptError(
+            f'unknown init {shown}; allowed: {names}, "words: some words", or a tensor'
+        )
+
+
+def _token_ids(
+    init: str,
+    lm: LanguageModel,
+    count: int,
+    task: Task | None,
+    generator: torch.Generator,
+) -> list[int]:
+    """Return ``count`` token ids; where there are too few, they are repeated."""
     if init == "vocabulary":
         size = lm.model.get_input_embeddings().num_embeddings
         special = set(lm.tokenizer.all_special_ids)
         order = torch.randperm(size, generator=generator).tolist()
-        return [i for i in order if i not in special][:count]
-    words = _words(init, task, generator)
-    if not words.strip():
+        ids = [i for i in order if i not in special]
+    else:
+        words = _words(init, task, generator)
+        # As in [V:"words"]: behind other text, without a mark of a text's start.
+        ids = SegmentTokenizer(lm)(" " + words) if words.strip() else ()
+    if not ids:
         raise PromptError(f"init {init!r} has no words to start from")
-    ids = SegmentTokenizer(lm)(words)
     return [ids[i % len(ids)] for i in range(count)]
 
 
-def _words(init, task, generator) -> str:
-    if isinstance(init, str) and init.startswith("words:"):
-        return " " + init.removeprefix("words:").strip()
-    if init not in ("task", "answers"):
-        names = ", ".join(f'"{name}"' for name in NAMES)
-        raise PromptError(
-            f'unknown init {init!r}; allowed: {names}, "words: some words", or a tensor'
-        )
+def _words(init: str, task: Task | None, generator: torch.Generator) -> str:
+    if init.startswith("words:"):
+        return init.removeprefix("words:").strip()
     if task is None:
         raise PromptError(f"init={init!r} needs the task: PromptTuner(..., task=task)")
     if init == "task":
         if not task.description:
             raise PromptError(f"task {task.name!r} has no description to take words of")
-        return " " + task.description
+        return task.description
     # Shuffled, so that a few virtual tokens do not all start at answers with an A.
     order = torch.randperm(len(task.answers), generator=generator).tolist()
-    return " " + " ".join(task.answers[i] for i in order)
+    return " ".join(task.answers[i] for i in order)

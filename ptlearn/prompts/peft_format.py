@@ -1,8 +1,8 @@
-"""Folded prompts in the file format of PEFT, and PEFT's prompts as ours.
+"""Folded prompts written in PEFT's file format, and PEFT's prompts read as ours.
 
-PEFT (Hugging Face's library of parameter-efficient fine-tuning) keeps a prompt as one
-table of vectors and puts them before everything else. So only a template whose virtual
-tokens all come first can go there, or come from there.
+PEFT (Hugging Face's library for parameter-efficient fine-tuning) keeps a prompt as one
+table of vectors, and puts them before everything else. So only a template whose virtual
+tokens all come first can go to PEFT or come from it.
 """
 
 import json
@@ -28,8 +28,8 @@ PEFT_TYPES = ("PROMPT_TUNING", "P_TUNING")
 def to_peft(prompt: Prompt, folder: str | Path) -> Path:
     """Write a folded prompt as an adapter that ``PeftModel.from_pretrained`` loads.
 
-    PEFT holds the table alone. The template's words stay with you: feed PEFT the
-    tokens that come after the virtual ones, one row at a time or padded on the right.
+    PEFT keeps the table alone, not the template's words: give its model the tokens that
+    come after the virtual ones, one row at a time or padded on the right.
 
     Parameters
     ----------
@@ -47,6 +47,8 @@ def to_peft(prompt: Prompt, folder: str | Path) -> Path:
     ------
     PromptError
         If PEFT cannot express the prompt; the message says why.
+    OSError
+        If the folder cannot be written; an adapter that was there is left as it was.
     """
     if not isinstance(prompt, Prompt):
         raise PromptError(
@@ -61,15 +63,19 @@ def to_peft(prompt: Prompt, folder: str | Path) -> Path:
     _refuse_what_peft_cannot_express(prompt.tokens)
     table, folder = prompt.prompt_embeddings().cpu().contiguous(), Path(folder)
     identity = {"lm_fingerprint": prompt.lm.fingerprint}
-    with write_atomically(folder / TABLE) as path:
-        path.write_bytes(save({KEY: table}, metadata=identity))
-    with write_atomically(folder / CONFIG) as path:
-        path.write_text(json.dumps(_config(prompt), indent=2) + "\n", encoding="utf-8")
+    # Both are written out before either takes its place: a full disk changes neither.
+    with (
+        write_atomically(folder / TABLE) as new_table,
+        write_atomically(folder / CONFIG) as new_config,
+    ):
+        new_table.write_bytes(save({KEY: table}, metadata=identity))
+        config = json.dumps(_config(prompt), indent=2)
+        new_config.write_text(config + "\n", encoding="utf-8")
     return folder
 
 
 def _config(prompt: Prompt) -> dict:
-    """Say what PEFT needs to know, with no key that an older PEFT would refuse."""
+    """Return the entries that PEFT needs, and none that an older PEFT would refuse."""
     shape = prompt.lm.model.config.get_text_config()
     return {
         "peft_type": "PROMPT_TUNING",
@@ -103,15 +109,15 @@ def from_peft(
     lm : LanguageModel
         The causal model it was trained on.
     template : Template or str
-        The words around it, which PEFT does not keep; all virtual tokens first.
+        The words around the table, which PEFT does not keep; all virtual tokens first.
     answers : list of str, optional
         What ``predict`` chooses from.
 
     Raises
     ------
     PromptError
-        If the folder holds no such adapter, or it fits neither the template nor the
-        model; the message has the numbers.
+        If the folder holds no such adapter, or the adapter does not fit the template or
+        the model; the message has the numbers.
     """
     folder = Path(folder)
     template = Template(template) if isinstance(template, str) else template
@@ -121,7 +127,7 @@ def from_peft(
     if config.get("peft_type") not in PEFT_TYPES:
         raise PromptError(
             f"the adapter in {folder} is {config.get('peft_type')}, not one of "
-            f"{', '.join(PEFT_TYPES)}: it is no table of virtual tokens"
+            f"{' or '.join(PEFT_TYPES)}: it holds more than a table of virtual tokens"
         )
     found, wanted = tuple(table.shape), (tokens.num_virtual_tokens, lm.token_dim)
     if found != wanted:
@@ -129,14 +135,14 @@ def from_peft(
             f"the adapter in {folder} has a table of shape {found} (virtual tokens, "
             f"width); the template {template.text!r} under {lm.name} needs {wanted}"
         )
-    # Only our own export says so; PEFT's files do not know their model's weights.
-    # Earlier versions of ptlearn knew a model by its embeddings alone.
+    # None: PEFT's own files do not say which weights they were trained on. The
+    # embeddings' fingerprint: what earlier versions of ptlearn wrote.
     own = (None, lm.fingerprint, lm.embedding_fingerprint)
     if identity.get("lm_fingerprint") not in own:
         raise PromptError(
             f"the adapter in {folder} was made for "
-            f"{config.get('base_model_name_or_path')!r}, this is {lm.name!r} (its "
-            "weights differ): a prompt fits one model"
+            f"{config.get('base_model_name_or_path')!r}, this is {lm.name!r} with "
+            "other weights: a prompt fits one model, so load that"
         )
     return Prompt(lm, template, table, answers=answers)
 
@@ -168,7 +174,7 @@ def _refuse_what_peft_cannot_express(tokens: TemplateTokens) -> None:
     lm, text = tokens.lm, tokens.template.text
     if lm.kind != "causal":
         raise PromptError(
-            f"{lm.name} is a masked language model, for which PEFT has no task type"
+            f"{lm.name} is a masked language model, and PEFT has no task type for it"
         )
     ids, _ = tokens.prompt_ids(dict.fromkeys(tokens.template.fields, "x"))
     special = lm.tokenizer.all_special_ids

@@ -5,6 +5,9 @@ tuned one is what ``PromptTuner.fold()`` gives. Both are scored by the same call
 """
 
 import json
+import reprlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -13,7 +16,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from .. import __version__
-from ..errors import PromptError
+from ..errors import PromptError, PtlearnError
 from ..files import write_atomically
 from ..forward import generation, scoring
 from ..forward.plan import ForwardPlan
@@ -23,15 +26,9 @@ from ..templates.language import Template
 FILE, OLD_FILE = "prompt.safetensors", "prompt.json"
 KEY = "prompt_embeddings"
 FORMAT = 2
-"""Format 1 kept its JSON in a file of its own, and knew the embeddings only."""
-ENTRIES = {
-    "format": int,
-    "template": str,
-    "answers": list,
-    "lm": str,
-    "lm_fingerprint": str,
-}
-"""What a saved prompt must say of itself, and the type of each."""
+"""Format 1 kept its JSON in a second file, and knew a model by its embeddings alone."""
+ENTRIES = {"template": str, "answers": list, "lm": str, "lm_fingerprint": str}
+"""What a saved prompt must say of itself besides its format, and the type of each."""
 
 
 class Prompt:
@@ -42,14 +39,15 @@ class Prompt:
     lm : LanguageModel
     template : Template or str
     table : Tensor, shape (num_virtual_tokens, token_dim), optional
-        The virtual tokens' vectors; none for a template without virtual tokens.
-    answers : list of str, optional
+        The virtual tokens' vectors, which are copied; none for a template without
+        virtual tokens.
+    answers : iterable of str, optional
         What :meth:`predict` chooses from.
 
     Raises
     ------
     PromptError
-        If the table does not fit the template.
+        If the table does not fit the template, or the answers are no list.
     """
 
     def __init__(
@@ -58,13 +56,15 @@ class Prompt:
         template: Template | str,
         table: Tensor | None = None,
         *,
-        answers: list[str] | None = None,
+        answers: Iterable[str] | None = None,
     ):
-        template = Template(template) if isinstance(template, str) else template
+        template = template if isinstance(template, Template) else Template(template)
         self.lm, self.template = lm, template
         self._plan = ForwardPlan(lm, template)
         self.tokens = self._plan.tokens
-        self.answers = list(answers or [])
+        self.answers = [] if answers is None else _as_list(answers)
+        if not isinstance(table, Tensor | None):
+            raise PromptError(f"the table is a {type(table).__name__}, not a tensor")
         wanted = (self.num_virtual_tokens, lm.token_dim)
         found = (0, lm.token_dim) if table is None else tuple(table.shape)
         if found != wanted:
@@ -73,7 +73,8 @@ class Prompt:
                 f"(num_virtual_tokens, token_dim), not {found}"
                 + ("; train one with PromptTuner" if table is None else "")
             )
-        self._table = None if table is None else table.detach().to(lm.device)
+        # Copied: further training of a tuner must not change what was made of it.
+        self._table = None if table is None else table.detach().to(lm.device, copy=True)
 
     @property
     def num_virtual_tokens(self) -> int:
@@ -81,7 +82,7 @@ class Prompt:
         return self.tokens.num_virtual_tokens
 
     def prompt_embeddings(self) -> Tensor | None:
-        """Return the table, (num_virtual_tokens, token_dim); None if there is none."""
+        """Return the table, shape (num_virtual_tokens, token_dim), or None."""
         return self._table
 
     def answer_logits(self, rows) -> Tensor:
@@ -89,18 +90,45 @@ class Prompt:
         return scoring.answer_logits(self, rows)
 
     def answer_log_probs(self, rows, *, batch_size: int = 16) -> Tensor:
-        """Return each row's log-probability of its answer, summed, shape (n,)."""
+        """Score each row's own answer.
+
+        Parameters
+        ----------
+        rows : Dataset, DataFrame or iterable of dict
+            With the template's columns and ``answer``.
+
+        Returns
+        -------
+        Tensor, shape (n,)
+            The answers' log-probabilities (natural), summed over their tokens.
+
+        Raises
+        ------
+        DataError
+            If a row lacks a column or an answer, or is too long.
+        """
         return scoring.answer_log_probs(self, rows, batch_size=batch_size)
 
-    def predict(self, rows, answers=None, *, batch_size: int = 16) -> list[str]:
-        """Return the most probable answer for each row; needs no column ``answer``.
+    def predict(
+        self, rows, answers: Iterable[str] | None = None, *, batch_size: int = 16
+    ) -> list[str]:
+        """Return the most probable answer for each row.
+
+        Parameters
+        ----------
+        rows : Dataset, DataFrame or iterable of dict
+            With the template's columns; no ``answer`` is needed.
+        answers : iterable of str, optional
+            What to choose from; by default the answers kept from training.
 
         Raises
         ------
         PromptError
             If there are no answers to choose from.
+        DataError
+            If a row lacks a column or is too long, or two answers cannot be told apart.
         """
-        answers = answers or self.answers
+        answers = self.answers if answers is None else _as_list(answers)
         if not answers:
             raise PromptError(
                 "no answers to choose from: predict(rows, answers=[...]), or train "
@@ -111,14 +139,22 @@ class Prompt:
     def generate(
         self, rows, *, max_new_tokens: int = 10, batch_size: int = 16
     ) -> list[str]:
-        """Return what the model writes after the prompt, greedily, to a line's end.
+        """Return what the model writes after each row's prompt, greedily.
+
+        Parameters
+        ----------
+        rows : Dataset, DataFrame or iterable of dict
+            With the template's columns.
+        max_new_tokens : int
+            The text ends there, or earlier at the end of a line.
 
         Raises
         ------
         PromptError
             For a masked language model, which fills gaps and does not go on writing.
         DataError
-            If a prompt and ``max_new_tokens`` exceed the model's context window.
+            If a row lacks a column, or a prompt and ``max_new_tokens`` exceed the
+            model's context window.
         """
         if self.lm.kind != "causal":
             raise PromptError(
@@ -128,9 +164,9 @@ class Prompt:
         return generation.generate(self, rows, max_new_tokens, batch_size)
 
     def save(self, folder: str | Path) -> Path:
-        """Write the prompt into a folder, as the one file ``prompt.safetensors``.
+        """Write the prompt into a folder, as one file ``prompt.safetensors``.
 
-        Its metadata hold the template and all else as JSON, so that template and
+        The file's metadata hold everything but the table as JSON, so that template and
         table can never part. A save that is cut off leaves what was there before.
 
         Returns
@@ -143,8 +179,7 @@ class Prompt:
         OSError
             If the folder cannot be written; no half-written file is left.
         """
-        folder = Path(folder)
-        table = self._table
+        folder, table = Path(folder), self._table
         if table is None:
             table = torch.zeros(0, self.lm.token_dim)
         about = {
@@ -160,7 +195,7 @@ class Prompt:
         metadata = {"prompt": json.dumps(about, ensure_ascii=False)}
         with write_atomically(folder / FILE) as path:
             path.write_bytes(save({KEY: table.cpu().contiguous()}, metadata))
-        # What an earlier version of ptlearn wrote beside its table.
+        # The second file of a prompt of format 1, which says nothing of this table.
         (folder / OLD_FILE).unlink(missing_ok=True)
         return folder
 
@@ -171,19 +206,18 @@ class Prompt:
         Raises
         ------
         PromptError
-            If the folder holds no prompt, the file is damaged or of an unknown
-            format, or the prompt belongs to another language model; the message
-            names both.
+            If the folder holds no prompt, the prompt is damaged or of an unknown
+            format, or it belongs to another language model; the message names both.
         """
-        folder = Path(folder)
-        about, table = _read(folder)
+        with _opened(folder) as file:
+            about, table = _about(file, folder), file.get_tensor(KEY)
         own = lm.fingerprint if about["format"] == FORMAT else lm.embedding_fingerprint
         if about["lm_fingerprint"] != own:
             raise PromptError(
                 f"the prompt in {folder} was trained on {about['lm']!r}, this is "
-                f"{lm.name!r} (its weights differ): a prompt fits one model"
+                f"{lm.name!r} with other weights: a prompt fits one model, so load that"
             )
-        table = table if len(table) else None
+        table = table if table.numel() else None
         return cls(lm, about["template"], table, answers=about["answers"])
 
     def __repr__(self) -> str:
@@ -196,38 +230,56 @@ class Prompt:
 def saved_lm_name(folder: str | Path) -> str:
     """Return the name of the language model that a saved prompt was trained on.
 
+    Reads the head of the file and not the table.
+
     Raises
     ------
     PromptError
-        If the folder holds no prompt, or a damaged one.
+        If the folder holds no prompt, or one that is damaged or of an unknown format.
     """
-    return _read(Path(folder))[0]["lm"]
+    with _opened(folder) as file:
+        return _about(file, folder)["lm"]
 
 
-def _read(folder: Path) -> tuple[dict, Tensor]:
-    """Read what a saved prompt says of itself, checked, and its table."""
+@contextmanager
+def _opened(folder: str | Path) -> Iterator[safe_open]:
+    """Open a saved prompt's file; what fails inside becomes a PromptError."""
     try:
-        with safe_open(folder / FILE, "pt") as file:
-            metadata, table = file.metadata() or {}, file.get_tensor(KEY)
-        text = metadata.get("prompt")
-        if text is None:  # of an earlier version, in two files
-            text = (folder / OLD_FILE).read_text(encoding="utf-8")
-        about = json.loads(text)
-        found = {name: about[name] for name in ENTRIES}
-        wrong = [n for n, kind in ENTRIES.items() if not isinstance(found[n], kind)]
+        with safe_open(Path(folder) / FILE, "pt") as file:
+            yield file
+    except PtlearnError:
+        raise
     except FileNotFoundError as error:
-        missing = Path(error.filename or folder / FILE).name
+        missing = Path(error.filename or FILE).name
         raise PromptError(f"no prompt in {folder}: it has no {missing}") from error
     except Exception as error:  # the parsers raise kinds of their own
         raise PromptError(f"the prompt in {folder} is damaged: {error}") from error
-    if found["format"] not in (1, FORMAT):
+
+
+def _about(file: safe_open, folder: str | Path) -> dict:
+    """Return what a saved prompt says of itself, checked."""
+    text = (file.metadata() or {}).get("prompt")
+    if text is None:  # format 1
+        text = (Path(folder) / OLD_FILE).read_text(encoding="utf-8")
+    about = json.loads(text)
+    if not isinstance(about, dict) or "format" not in about:
+        raise ValueError(f"{reprlib.repr(about)} has no format number")
+    if about["format"] not in (1, FORMAT):
         raise PromptError(
-            f"the prompt in {folder} has format {found['format']!r}; known are 1 and "
+            f"the prompt in {folder} has format {about['format']!r}; known are 1 and "
             f"{FORMAT}. A newer ptlearn may have written it: update yours"
         )
-    if wrong or not all(isinstance(answer, str) for answer in found["answers"]):
-        wrong = wrong or ["answers"]
-        raise PromptError(
-            f"the prompt in {folder} is damaged: {wrong[0]} is {found[wrong[0]]!r}"
-        )
-    return found, table
+    for name, kind in ENTRIES.items():
+        if name not in about:
+            raise ValueError(f"{name} is missing")
+        if not isinstance(about[name], kind):
+            raise ValueError(f"{name} is {reprlib.repr(about[name])}")
+    if not all(isinstance(answer, str) for answer in about["answers"]):
+        raise ValueError(f"answers is {reprlib.repr(about['answers'])}")
+    return about
+
+
+def _as_list(answers: Iterable[str]) -> list[str]:
+    if isinstance(answers, str):
+        raise PromptError(f"answers={answers!r} is one text; give a list of answers")
+    return [str(answer) for answer in answers]

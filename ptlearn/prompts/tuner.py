@@ -20,10 +20,12 @@ from .prompt import Prompt
 class PromptTuner(nn.Module):
     """A frozen language model with trainable virtual tokens in a template.
 
-    With ``encoder="lstm"`` or ``"mlp"`` this is P-Tuning (Liu et al. 2021, section 3);
-    with ``"none"`` it is prompt tuning (Lester et al. 2021), though with virtual tokens
-    anywhere. Its parameters are the prompt encoder's and nothing else. The language
-    model is held beside it, not in it, so ``parameters()``, ``state_dict()`` and an
+    With ``encoder="none"`` this is prompt tuning (Lester et al. 2021), though with
+    virtual tokens anywhere in the template; with ``"lstm"`` or ``"mlp"`` it is P-Tuning
+    (Liu et al. 2021, section 3).
+
+    Its parameters are the prompt encoder's and nothing else. The language model is held
+    beside them and is no submodule, so ``parameters()``, ``state_dict()`` and an
     optimiser never see its weights.
 
     Parameters
@@ -32,11 +34,11 @@ class PromptTuner(nn.Module):
     template : Template or str
         With at least one virtual token.
     encoder : str or EncoderConfig
-        "none", "mlp", "lstm", "residual-mlp", "residual-lstm".
+        "none", "mlp", "lstm", "residual-mlp" or "residual-lstm".
     init : str, Tensor or None
-        See ``initializers.initial_table``. None is "normal" for no encoder and for
-        residual ones, "paper" for the paper's encoders. Words in the template win for
-        their own slots.
+        See ``initializers.initial_table``; a tensor is copied. None is "normal" without
+        an encoder and for the residual ones, "paper" for "mlp" and "lstm". Words in the
+        template win for their own slots.
     seed : int
         For the initial vectors and the encoder's weights.
     task : Task, optional
@@ -60,7 +62,7 @@ class PromptTuner(nn.Module):
         task: Task | None = None,
     ):
         super().__init__()
-        template = Template(template) if isinstance(template, str) else template
+        template = template if isinstance(template, Template) else Template(template)
         if not template.has_virtual_tokens:
             raise PromptError(
                 f"nothing to train in {template.text!r}: it has no virtual tokens; "
@@ -101,28 +103,29 @@ class PromptTuner(nn.Module):
         return self.tokens.num_virtual_tokens
 
     def prompt_embeddings(self) -> Tensor:
-        """Compute the virtual tokens' vectors, (num_virtual_tokens, token_dim)."""
+        """Compute the prompt table, shape (num_virtual_tokens, token_dim)."""
         return self.encoder()
 
     def num_trainable(self) -> int:
-        """How many numbers are trained: the encoder's, with the initial vectors."""
+        """Count the numbers that are trained: the encoder's and the initial vectors."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
 
     def forward(
         self, examples: list[Example], context_cache: ContextCache | None = None
     ) -> Tensor:
-        """Log-probability of each example's answer, with gradient.
+        """Compute the log-probability of each example's answer, with gradient.
 
         Parameters
         ----------
         examples : list of Example
-            From ``plan.tokens.encode``; the loss of P-Tuning is minus their mean.
+            From ``tokens.encode(row)``.
         context_cache : ContextCache, optional
-            Keeps what comes before the first virtual token.
+            Keeps keys and values of what comes before the first virtual token.
 
         Returns
         -------
         Tensor, shape (len(examples),)
+            In nats; the loss of P-Tuning is minus their mean.
         """
         table = self.prompt_embeddings()
         prefix = self._plan.shared_prefix(table, len(examples))
@@ -134,7 +137,7 @@ class PromptTuner(nn.Module):
         return scoring.answer_logits(self, rows)
 
     def answer_log_probs(self, rows, *, batch_size: int = 16) -> Tensor:
-        """Return each row's log-probability of its answer, summed, shape (n,)."""
+        """Score each row's own answer, as :meth:`Prompt.answer_log_probs` does."""
         return scoring.answer_log_probs(self, rows, batch_size=batch_size)
 
     def fold(self) -> Prompt:
@@ -143,10 +146,10 @@ class PromptTuner(nn.Module):
         Returns
         -------
         Prompt
-            With the same logits, difference 0.0.
+            With the same logits: the difference is 0.0.
         """
         with scoring.inference(self):
-            table = self.prompt_embeddings().clone()
+            table = self.prompt_embeddings()
         return Prompt(self.lm, self.template, table, answers=self.answers)
 
     def __repr__(self) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from ..errors import DataError, TemplateError
+from ..tasks.rows import did_you_mean
 
 MAX_VIRTUAL_TOKENS = 1000
 """Most virtual tokens in one slot: a larger number is a slip of the keyboard."""
@@ -116,10 +117,11 @@ class Template:
         for piece in self.pieces:
             if isinstance(piece, Field):
                 if piece.name not in row:
-                    have = ", ".join(map(str, row)) or "none"
+                    present = list(map(str, row))
                     raise DataError(
-                        f"the template needs a column {piece.name!r}; "
-                        f"the row has these: {have}"
+                        f"the template needs a column {piece.name!r}."
+                        f"{did_you_mean(piece.name, present)} "
+                        f"The row has: {', '.join(present) or 'none'}."
                     )
                 piece = Text(str(row[piece.name]))
             filled.append(piece)

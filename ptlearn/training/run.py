@@ -45,7 +45,6 @@ class TrainingRun:
 
     def __init__(self, tuner: PromptTuner, task: Task, config: TrainingConfig):
         self.tuner, self.config = tuner, config
-        task.check_columns(tuner.template.fields)
         rows = scoring.as_rows(task.train)
         self.examples = [tuner.tokens.encode(row) for row in rows]
         self.accelerator = make_accelerator(tuner.lm.device)

@@ -1,6 +1,8 @@
 """The doctor: well on a good machine, and each failure comes with its remedy."""
 
 import hashlib
+import json
+import os
 from collections import namedtuple
 from importlib import metadata
 
@@ -8,6 +10,7 @@ import pytest
 
 from ptlearn.course import doctor
 from ptlearn.course.doctor import Check
+from ptlearn.lm.fetch import SMOLLM2
 
 Memory = namedtuple("Memory", "available total")
 Disk = namedtuple("Disk", "free")
@@ -63,9 +66,21 @@ def test_no_model(empty_cache):
     assert_fails(doctor.check_model(), "no model in", "ptlearn fetch")
 
 
-def test_a_model_with_the_right_hashes(monkeypatch):
-    monkeypatch.setattr(doctor, "find_faults", lambda source: [])
+def test_every_hash_of_the_model_is_checked_whatever_size_and_time_say(empty_cache):
+    SMOLLM2.folder.mkdir(parents=True)
+    file = SMOLLM2.folder / "config.json"
+    file.write_text("{}")
+    stat = file.stat()
+    manifest = {
+        "package": SMOLLM2.requirement,
+        "files": {file.name: hashlib.sha256(b"{}").hexdigest()},
+        "stamps": {file.name: [stat.st_size, stat.st_mtime_ns]},
+    }
+    (SMOLLM2.folder / "manifest.json").write_text(json.dumps(manifest))
     assert doctor.check_model().ok
+    file.write_text("[]")
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert_fails(doctor.check_model(), "config.json", "ptlearn fetch")
 
 
 def test_data_as_committed():

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -120,6 +121,45 @@ def test_the_fingerprint_tells_models_apart_but_not_number_types(tiny):
     assert load_lm("tiny", dtype="float64").fingerprint == tiny.fingerprint
     assert load_lm("tiny", dtype="bfloat16").fingerprint == tiny.fingerprint
     assert random_lm_like(tiny, seed=1).fingerprint != tiny.fingerprint
+
+
+@pytest.mark.parametrize("name", ["model.norm", "model.layers.1.mlp.down_proj"])
+def test_a_fine_tuned_model_has_another_fingerprint_than_its_base(tiny, name):
+    tuned = load_lm("tiny")
+    with torch.no_grad():
+        tuned.model.get_submodule(name).weight[-1] += 0.5
+    assert tuned.embedding_fingerprint == tiny.embedding_fingerprint
+    assert tuned.fingerprint != tiny.fingerprint
+
+
+def test_exchanged_layers_have_another_fingerprint(tiny):
+    merged = load_lm("tiny")
+    merged.model.model.layers = merged.model.model.layers[::-1]
+    assert merged.fingerprint != tiny.fingerprint
+
+
+def test_the_fingerprint_does_not_follow_the_order_of_modules(tiny):
+    other = load_lm("tiny")
+    modules = other.model.model._modules
+    for name in reversed(list(modules)):
+        modules[name] = modules.pop(name)
+    assert next(other.model.named_parameters())[0] == "model.norm.weight"
+    assert other.fingerprint == tiny.fingerprint
+
+
+def test_tied_weights_count_once_in_the_fingerprint(tiny):
+    other = load_lm("tiny")
+    head = other.model.lm_head
+    head.weight = torch.nn.Parameter(head.weight.clone())
+    assert other.fingerprint != tiny.fingerprint
+    other.model.tie_weights()
+    assert replace(other).fingerprint == tiny.fingerprint
+
+
+def test_prompts_of_the_first_format_carry_this_fingerprint(tiny):
+    assert tiny.embedding_fingerprint == (
+        "2055ac5d935f5667a1b90090f2ddca5b517f4bb555599cf512fb2eb4a6fbb29d"
+    )
 
 
 def test_a_random_model_has_the_same_shape_and_other_weights(tiny):
@@ -244,6 +284,14 @@ def test_a_masked_model_needs_a_mask_token(save, tiny):
         load_lm(str(folder))
 
 
+def test_weights_that_were_cut_off(save):
+    folder = save("gpt2")
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(ModelError, match="folder .* could not be loaded"):
+        load_lm(str(folder))
+
+
 def test_pickled_weights_are_never_opened(save):
     folder = save("gpt2")
     (folder / "model.safetensors").unlink()
@@ -297,9 +345,21 @@ def test_a_folder_that_is_not_there_is_not_looked_up_on_the_hub(name):
         load_lm(name)
 
 
-def test_a_hub_id_without_a_network():
-    with pytest.raises(ModelError, match="needs a network"):
-        load_lm("someone/no-such-model")
+@pytest.mark.parametrize(
+    "name", ["someone/no-such-model", "unsloth/SmolLM2-135M", "me/SmolLM2-135M"]
+)
+def test_a_hub_id_is_looked_up_and_is_no_misspelling(name):
+    with pytest.raises(ModelError, match="could not be loaded.*network") as caught:
+        load_lm(name)
+    for words in ("There is no model", "Did you mean"):
+        assert words not in str(caught.value)
+
+
+def test_a_folder_may_be_named_almost_like_a_built_in_model(save, monkeypatch):
+    folder = save("gpt2")
+    (folder / "SmolLM2-135M").symlink_to(folder, target_is_directory=True)
+    monkeypatch.chdir(folder)
+    assert load_lm("SmolLM2-135M").token_dim == 32
 
 
 def test_a_folder_without_a_model(tmp_path):

@@ -3,7 +3,11 @@
 import copy
 import json
 import pickle
+import shutil
+import sys
+from contextlib import contextmanager
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -38,7 +42,7 @@ def prompt(lm):
 def write(folder, table, about) -> None:
     """Write a prompt of today's format, with what it says of itself altered."""
     folder.mkdir(exist_ok=True)
-    metadata = {"prompt": about if isinstance(about, str) else json.dumps(about)}
+    metadata = {"prompt": json.dumps(about)}
     save_file({"prompt_embeddings": table}, folder / "prompt.safetensors", metadata)
 
 
@@ -62,11 +66,47 @@ def write_two_files(folder, prompt) -> None:
     (folder / "prompt.json").write_text(json.dumps(about))
 
 
+@pytest.fixture
+def snapshots(tmp_path):
+    """Copies of a folder before each operation on files while a block runs."""
+    state = {"folder": None, "copies": []}
+
+    def copy_folder(event, _):
+        if state["folder"] and event.split(".")[0] in ("open", "os", "shutil"):
+            folder, state["folder"] = state["folder"], None  # copying is no event
+            target = tmp_path / f"killed-{len(state['copies'])}"
+            state["copies"].append(shutil.copytree(folder, target))
+            state["folder"] = folder
+
+    @contextmanager
+    def taken(folder):
+        sys.addaudithook(copy_folder)  # cannot be removed, so it is switched off
+        state["folder"] = folder
+        try:
+            yield state["copies"]
+        finally:
+            state["folder"] = None
+        state["copies"].append(folder)
+
+    return taken
+
+
 def test_table_must_fit_the_template(lm):
     with pytest.raises(PromptError, match=r"\(6, 32\).*not \(0, 32\); train one"):
         pt.Prompt(lm, PAPER)
     with pytest.raises(PromptError, match=r"not \(2, 32\)"):
         pt.Prompt(lm, PAPER, torch.zeros(2, 32))
+    with pytest.raises(PromptError, match="the table is a list, not a tensor"):
+        pt.Prompt(lm, PAPER, [[0.0] * 32] * 6)
+
+
+def test_a_prompt_keeps_its_table_while_the_tuner_goes_on(lm):
+    tuner = pt.PromptTuner(lm, PAPER)
+    before = tuner.prompt_embeddings().detach().clone()
+    prompts = [tuner.fold(), pt.Prompt(lm, PAPER, tuner.prompt_embeddings())]
+    with torch.no_grad():
+        tuner.encoder.embedding.zero_()
+    assert all(torch.equal(p.prompt_embeddings(), before) for p in prompts)
 
 
 def test_a_saved_prompt_is_one_file_and_comes_back(lm, prompt, tmp_path):
@@ -88,6 +128,7 @@ def test_a_prompt_of_two_files_still_loads(lm, prompt, tmp_path):
     write_two_files(tmp_path / "old", prompt)
     loaded = pt.Prompt.load(tmp_path / "old", lm)
     assert torch.equal(loaded.prompt_embeddings(), prompt.prompt_embeddings())
+    assert (loaded.template, loaded.answers) == (prompt.template, ANSWERS)
     assert saved_lm_name(tmp_path / "old") == "tiny"
     with pytest.raises(PromptError, match="trained on 'tiny', this is 'gpt2'"):
         pt.Prompt.load(tmp_path / "old", causal_lm("gpt2"))
@@ -100,14 +141,26 @@ def test_saving_over_two_files_leaves_one(lm, prompt, tmp_path):
     assert pt.Prompt.load(tmp_path / "old", lm).template.text.startswith("{subject}")
 
 
-def test_a_save_killed_before_the_old_file_went_loads_the_new_prompt(
-    lm, prompt, tmp_path
+@pytest.mark.parametrize("before", [write_two_files, lambda f, p: p.save(f)])
+def test_a_save_killed_anywhere_leaves_one_whole_prompt(
+    lm, prompt, tmp_path, before, snapshots
 ):
-    write_two_files(tmp_path / "old", prompt)
-    stale = (tmp_path / "old" / "prompt.json").read_text()
-    pt.Prompt(lm, "{subject} is in {answer}").save(tmp_path / "old")
-    (tmp_path / "old" / "prompt.json").write_text(stale)
-    assert pt.Prompt.load(tmp_path / "old", lm).template.text.startswith("{subject}")
+    """At each step of the save the folder is copied: what a kill there would leave."""
+    new = pt.PromptTuner(lm, "{subject} [V:6] {answer}", seed=8).fold()
+    lm.fingerprint  # noqa: B018 - reads weights, which is no step of the save
+    before(tmp_path / "kept", prompt)
+    with snapshots(tmp_path / "kept") as copies:
+        new.save(tmp_path / "kept")
+    found = []
+    for folder in copies:
+        loaded = pt.Prompt.load(folder, lm)
+        whole = new if loaded.template == new.template else prompt
+        assert torch.equal(loaded.prompt_embeddings(), whole.prompt_embeddings())
+        assert loaded.answers == whole.answers
+        found.append(whole is new)
+    assert found == sorted(found), "first the old one, then the new one"
+    assert set(found) == {False, True}
+    assert [p.name for p in (tmp_path / "kept").iterdir()] == ["prompt.safetensors"]
 
 
 def test_a_prompt_for_another_model_is_refused_and_both_are_named(prompt, tmp_path):
@@ -118,12 +171,15 @@ def test_a_prompt_for_another_model_is_refused_and_both_are_named(prompt, tmp_pa
 
 def test_a_fine_tuned_model_is_not_its_base(lm, prompt, tmp_path):
     prompt.save(tmp_path)
+    write_two_files(tmp_path / "old", prompt)
     tuned = copy.deepcopy(lm.model)
     with torch.no_grad():
         next(tuned.model.layers[0].parameters()).add_(0.1)
     other = pt.LanguageModel(tuned, lm.tokenizer, lm.kind, "tiny, fine-tuned")
     with pytest.raises(PromptError, match="this is 'tiny, fine-tuned'"):
         pt.Prompt.load(tmp_path, other)
+    # Format 1 knew the embeddings only, and cannot tell.
+    pt.Prompt.load(tmp_path / "old", other)
 
 
 @pytest.mark.parametrize("form", [99, 3, "2", None])
@@ -149,10 +205,32 @@ def test_a_wrong_entry_is_damage_and_is_named(lm, prompt, tmp_path, entry, damag
         pt.Prompt.load(tmp_path, lm)
 
 
-def test_metadata_that_are_no_json_are_damage(lm, prompt, tmp_path):
-    write(tmp_path, prompt.prompt_embeddings(), "{ not JSON")
+@pytest.mark.parametrize("text", ["{ not JSON", "[]", "7", "{}", "[" * 100_000])
+def test_metadata_that_describe_no_prompt_are_damage(lm, prompt, tmp_path, text):
+    table = {"prompt_embeddings": prompt.prompt_embeddings()}
+    save_file(table, tmp_path / "prompt.safetensors", {"prompt": text})
     with pytest.raises(PromptError, match="is damaged"):
         pt.Prompt.load(tmp_path, lm)
+
+
+def test_a_later_format_is_called_so_though_its_entries_differ(lm, prompt, tmp_path):
+    write(tmp_path, prompt.prompt_embeddings(), {"format": 99, "wording": "?"})
+    for read_it in (saved_lm_name, lambda folder: pt.Prompt.load(folder, lm)):
+        with pytest.raises(PromptError, match="format 99; known are 1 and 2"):
+            read_it(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["another", "prompt_embeddings"])
+def test_a_table_that_is_none_is_damage(lm, prompt, tmp_path, name):
+    """Under another name, or a single number."""
+    prompt.save(tmp_path)
+    metadata = {"prompt": json.dumps(read(tmp_path))}
+    table = {name: torch.tensor(1.0)}
+    save_file(table, tmp_path / "prompt.safetensors", metadata)
+    message = "is damaged" if name == "another" else r"needs a table of shape \(6, 32\)"
+    with pytest.raises(PromptError, match=message):
+        pt.Prompt.load(tmp_path, lm)
+    assert saved_lm_name(tmp_path) == "tiny", "known without the table"
 
 
 def test_a_file_cut_off_anywhere_is_damage(lm, prompt, tmp_path):
@@ -174,7 +252,9 @@ def test_a_folder_without_a_prompt_says_so(lm, tmp_path):
 def test_a_failed_overwrite_leaves_the_old_prompt(lm, prompt, tmp_path, monkeypatch):
     prompt.save(tmp_path)
 
-    def full(*_):
+    def full(path, data):
+        with open(path, "wb") as file:
+            file.write(data[: len(data) // 2])
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
@@ -192,24 +272,45 @@ def test_a_copied_or_pickled_prompt_says_the_same(prompt):
         assert other.predict(ROWS) == prompt.predict(ROWS)
 
 
-@pytest.mark.parametrize(
-    "call", ["predict", "answer_log_probs", "generate", "evaluate"]
-)
+CALLS = {
+    "predict": lambda tuner, task: tuner.fold().predict(ROWS, ANSWERS),
+    "generate": lambda tuner, task: tuner.fold().generate(ROWS),
+    "answer_log_probs": lambda tuner, task: tuner.fold().answer_log_probs(ROWS),
+    "of a tuner": lambda tuner, task: tuner.answer_log_probs(ROWS),
+    "evaluate": lambda tuner, task: pt.evaluate(tuner, task),
+    "fit": lambda tuner, task: pt.fit(tuner, task, steps=1, progress=False),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
 def test_a_missing_column_is_one_error_from_every_call(lm, call):
-    prompt = pt.Prompt(lm, "{city} is in {answer}", answers=ANSWERS)
-    calls = {
-        "predict": lambda: prompt.predict(ROWS),
-        "answer_log_probs": lambda: prompt.answer_log_probs(ROWS),
-        "generate": lambda: prompt.generate(ROWS),
-        "evaluate": lambda: pt.evaluate(prompt, pt.Task.from_rows(ROWS, test=ROWS)),
-    }
-    with pytest.raises(DataError, match="needs a column 'city'.*subject, answer"):
-        calls[call]()
+    tuner = pt.PromptTuner(lm, "{subjct} [V] {answer}")
+    with pytest.raises(DataError) as caught:
+        CALLS[call](tuner, pt.Task.from_rows(ROWS, test=ROWS))
+    assert str(caught.value) == (
+        "the template needs a column 'subjct'. Did you mean 'subject'? "
+        "The row has: subject, answer."
+    )
 
 
 def test_predict_needs_answers(lm):
-    with pytest.raises(PromptError, match="no answers to choose from"):
-        pt.Prompt(lm, "{subject} {answer}").predict(ROWS)
+    for answers in (None, []):
+        with pytest.raises(PromptError, match="no answers to choose from"):
+            pt.Prompt(lm, "{subject} {answer}").predict(ROWS, answers)
+
+
+def test_one_text_is_no_list_of_answers(lm):
+    with pytest.raises(PromptError, match="answers='Japan' is one text"):
+        pt.Prompt(lm, "{subject} {answer}", answers="Japan")
+    with pytest.raises(PromptError, match="answers='Japan' is one text"):
+        pt.Prompt(lm, "{subject} {answer}").predict(ROWS, "Japan")
+
+
+def test_answers_may_be_an_array(lm):
+    prompt = pt.Prompt(lm, "{subject} {answer}", answers=np.array([1, 2]))
+    assert prompt.answers == ["1", "2"]
+    found = prompt.predict(ROWS, np.array(ANSWERS))
+    assert found == prompt.predict(ROWS, ANSWERS)
 
 
 def test_generate_writes_on_and_masked_models_refuse(lm):

@@ -140,27 +140,6 @@ def test_nothing_to_train_is_said(lm):
         pt.PromptTuner(lm, "{subject} {answer}")
 
 
-@pytest.mark.parametrize("encoder", ["none", "residual-lstm"])
-def test_the_tensor_given_as_init_is_never_written_to(lm, encoder):
-    init = torch.ones(4, lm.token_dim)
-    tuner = pt.PromptTuner(
-        lm, '[V:2] {subject} [V:"is in"] {answer}', encoder=encoder, init=init
-    )
-    assert torch.equal(init, torch.ones(4, lm.token_dim))
-    assert torch.equal(tuner.prompt_embeddings()[:2], init[:2])
-    assert not torch.equal(tuner.prompt_embeddings()[2:], init[2:]), "words win"
-    with torch.no_grad():
-        tuner.encoder.embedding.zero_()
-    assert torch.equal(init, torch.ones(4, lm.token_dim))
-
-
-def test_a_transposed_init_is_kept_in_rows(lm):
-    init = torch.randn(lm.token_dim, 2).T
-    tuner = pt.PromptTuner(lm, "[V:2] {subject} {answer}", init=init)
-    assert torch.equal(tuner.prompt_embeddings(), init)
-    assert tuner.prompt_embeddings().is_contiguous()
-
-
 def test_a_copied_or_pickled_tuner_says_the_same(lm):
     tuner = pt.PromptTuner(lm, PAPER, encoder="lstm")
     for other in (copy.deepcopy(tuner), pickle.loads(pickle.dumps(tuner))):

@@ -153,7 +153,7 @@ def test_something_must_stand_before_the_answer_of_a_causal_model(lm, template):
         ({"subject": "x", "answer": None}, "has no answer"),
         ({"subject": "x", "answer": float("nan")}, "has no answer"),
         ({"subject": "x", "answer": " "}, "has no answer"),
-        ({"answer": "a"}, "needs a column 'subject'.*these: answer"),
+        ({"answer": "a"}, "needs a column 'subject'.*has: answer"),
         ({"subject": "", "answer": "a"}, "nothing stands before the answer"),
         ({"subject": "x " * 600, "answer": "a"}, "600 tokens long.*at most 512"),
     ],
