@@ -102,9 +102,7 @@ def text_baselines(task: Task, split: str = "test") -> pd.DataFrame:
         for name, rows in (("train", train), ("test", test))
     }
     if not any(map(str.strip, texts["train"])):
-        raise DataError(
-            f"the train rows of {task.name} have no text to learn from"
-        )
+        raise DataError(f"the train rows of {task.name} have no text to learn from")
     labels = [str(row["answer"]) for row in train]
     return pd.DataFrame(
         {

@@ -253,7 +253,11 @@ def _opened(folder: str | Path) -> Iterator[safe_open]:
         missing = Path(error.filename or FILE).name
         raise PromptError(f"no prompt in {folder}: it has no {missing}") from error
     except Exception as error:  # the parsers raise kinds of their own
-        raise PromptError(f"the prompt in {folder} is damaged: {error}") from error
+        raise _damaged(folder, error) from error
+
+
+def _damaged(folder: str | Path, reason: object) -> PromptError:
+    return PromptError(f"the prompt in {folder} is damaged: {reason}")
 
 
 def _about(file: safe_open, folder: str | Path) -> dict:
@@ -263,7 +267,7 @@ def _about(file: safe_open, folder: str | Path) -> dict:
         text = (Path(folder) / OLD_FILE).read_text(encoding="utf-8")
     about = json.loads(text)
     if not isinstance(about, dict) or "format" not in about:
-        raise ValueError(f"{reprlib.repr(about)} has no format number")
+        raise _damaged(folder, f"{reprlib.repr(about)} has no format number")
     if about["format"] not in (1, FORMAT):
         raise PromptError(
             f"the prompt in {folder} has format {about['format']!r}; known are 1 and "
@@ -271,11 +275,11 @@ def _about(file: safe_open, folder: str | Path) -> dict:
         )
     for name, kind in ENTRIES.items():
         if name not in about:
-            raise ValueError(f"{name} is missing")
+            raise _damaged(folder, f"{name} is missing")
         if not isinstance(about[name], kind):
-            raise ValueError(f"{name} is {reprlib.repr(about[name])}")
+            raise _damaged(folder, f"{name} is {reprlib.repr(about[name])}")
     if not all(isinstance(answer, str) for answer in about["answers"]):
-        raise ValueError(f"answers is {reprlib.repr(about['answers'])}")
+        raise _damaged(folder, f"answers is {reprlib.repr(about['answers'])}")
     return about
 
 

@@ -53,5 +53,7 @@ def test_a_missing_column_is_the_same_error_as_elsewhere():
     calls = [prompt.generate, prompt.answer_log_probs]
     calls += [lambda rows: prompt.predict(rows, ["Japan"])]
     for call in calls:
-        with pytest.raises(DataError, match="needs a column 'city'.*these: subject"):
+        with pytest.raises(
+            DataError, match="needs a column 'city'.*has: subject, answer"
+        ):
             call([dict(ROWS[0], answer="Japan")])
