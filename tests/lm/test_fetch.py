@@ -238,7 +238,7 @@ def test_two_processes_at_once_end_with_one_good_cache(source):
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
 def test_after_a_kill_at_any_moment_the_next_fetch_succeeds(source, index, whole):
-    """At every line of our own code in turn, on an empty and on a damaged cache."""
+    """At every line of our own code, on an empty, a damaged and a copied cache."""
     command = [sys.executable, KILLS, json.dumps(asdict(source)), index[0], whole]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

@@ -67,10 +67,15 @@ def killed_at(number: int) -> bool:
     os._exit(0)
 
 
-def prepare(damaged: bool) -> None:
+def prepare(state: str) -> None:
+    """Make the cache that a fetch finds; a copied one has other times than stamped."""
     shutil.rmtree(download.cache_dir(), ignore_errors=True)
-    if damaged:
-        shutil.copytree(MODEL, SOURCE.folder)
+    if state == "empty":
+        return
+    shutil.copytree(MODEL, SOURCE.folder)
+    for file in SOURCE.folder.iterdir():
+        os.utime(file)
+    if state == "damaged":
         (SOURCE.folder / "config.json").write_text("{")
 
 
@@ -91,15 +96,15 @@ def assert_nothing_beside(place: str) -> None:
 
 
 def main() -> None:
-    for damaged in (False, True):
+    for state in ("empty", "damaged", "copied"):
         places = []
-        prepare(damaged)
+        prepare(state)
         traced_fetch(places.append)
         for number, place in enumerate(places):
-            prepare(damaged)
+            prepare(state)
             assert killed_at(number), place
             check(place)
-            print("damaged before:" if damaged else "nothing before:", place)
+            print(f"{state} before: {place}")
 
 
 if __name__ == "__main__":
