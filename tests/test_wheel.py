@@ -120,6 +120,7 @@ def test_the_core_has_no_plots_and_says_what_to_install(core):
     assert "pip install 'ptlearn[course]'" in done.stderr
 
 
+@pytest.mark.slow
 def test_importing_the_core_imports_nothing_of_the_course():
     code = f"""
 import sys, ptlearn as pt

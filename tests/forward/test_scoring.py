@@ -212,6 +212,7 @@ def test_the_device_is_waited_for_once_a_batch_not_once_a_row(name, monkeypatch)
     "again", [lambda x: pickle.loads(pickle.dumps(x)), copy.deepcopy]
 )
 @pytest.mark.parametrize("trained", [False, True])
+@pytest.mark.slow
 def test_prompts_and_tuners_go_to_other_processes(again, trained):
     tuner = pt.PromptTuner(
         pt.load_lm("tiny"),

@@ -226,6 +226,7 @@ def start(code: str, source: ModelSource, *arguments: str) -> subprocess.Popen:
     )
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_end_with_one_good_cache(source):
     both = [start(FETCH, source) for _ in range(2)]
     said = [process.communicate(timeout=120) for process in both]

@@ -210,6 +210,7 @@ def test_tinys_committed_tokenizer_is_the_embedded_models(embedded, tiny):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's /proc")
+@pytest.mark.slow
 def test_loading_stays_below_one_and_a_half_gigabytes(embedded):
     # Not getrusage: a child's figure there begins at what its parent held.
     code = "from ptlearn.lm.load import load_lm; load_lm().fingerprint; "
@@ -224,6 +225,7 @@ def test_loading_stays_below_one_and_a_half_gigabytes(embedded):
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.slow
 def test_a_local_folder_of_many_architectures(name, save):
     kind, token_dim, context_window = ARCHITECTURES[name][2:]
     lm = load_lm(str(save(name)))

@@ -13,6 +13,7 @@ import ptlearn as pt
 from ptlearn.forward.kv_cache import ContextCache
 
 PROGRAM = Path(fit_run.__file__)
+pytestmark = pytest.mark.slow
 LAUNCH = (
     "-m accelerate.commands.launch --cpu --num_processes 2 --num_machines 1 "
     "--mixed_precision no --dynamo_backend no --main_process_port 0"
