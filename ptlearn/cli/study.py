@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from ..errors import StudyError
+
 app = typer.Typer(
     help="Compare prompts fairly: run studies, or check stored rows.",
     no_args_is_help=True,
@@ -32,6 +34,8 @@ def run(
     for study in _chosen(names, model):
         frame = run_study(study, folder=folder, workers=workers)
         print(f"\n{study.name}: {study.question}")
+        if "confirm" not in set(frame["stage"]) and "halving" in set(frame["stage"]):
+            print(f"The rates are chosen. Next: ptlearn study freeze {study.name}")
         if frame["final"].any():  # else all of it diverged
             print(summary(frame).round(3).to_string())
         print(f"Rows in {folder / study.name}.jsonl")
@@ -56,16 +60,29 @@ def plan(
         )
 
 
+@app.command(no_args_is_help=True)
+def freeze(names: Names, results: Results = None) -> None:
+    """Write down the plan of studies whose rates are chosen; commit it, then run."""
+    from ..studies.staged import StagedStudy
+    from ..studies.staged import freeze as write_plan
+
+    for study in _chosen(names, None):
+        if not isinstance(study, StagedStudy):
+            raise StudyError(f"study {study.name!r} has no stages, and so no plan")
+        print(write_plan(study, _folder(results)))
+
+
 @app.command("list")
 def list_(model: Model = None, results: Results = None) -> None:
     """List the studies, and how much of each is done."""
     from ..studies.catalogue import FIRST_TIER, course_studies
     from ..studies.store import read_folder
+    from ..studies.study import num_done
 
     rows = read_folder(_folder(results))
     for study in _chosen(course_studies(), model):
         tier = "first tier" if study.name in FIRST_TIER else "second tier"
-        counts = f"{study.num_done(rows):4d} of {study.size():4d} runs"
+        counts = f"{num_done(study, rows):4d} of {study.size():4d} runs"
         print(f"{study.name:16} {counts}  {tier:12} {study.question}")
 
 

@@ -104,6 +104,54 @@ def answer_log_probs(prompted, rows, *, batch_size: int = 16) -> Tensor:
     return result
 
 
+@dataclass
+class OwnScores:
+    """What a prompt says of each row's own answer, as in :class:`Scores`."""
+
+    log_probs: list[float]
+    hits: list[bool]
+
+
+def score_own(
+    prompted,
+    examples: Sequence[Example],
+    *,
+    batch_size: int = 16,
+    context_cache: ContextCache | None = None,
+) -> OwnScores:
+    """Score each example's own answer, without a look at other answers.
+
+    Parameters
+    ----------
+    prompted : Prompt or PromptTuner
+    examples : sequence of Example
+        From ``prompted.tokens.encode(row)``.
+    context_cache : ContextCache, optional
+        Keeps frozen contexts for the next pass over the same rows.
+
+    Raises
+    ------
+    PromptError
+        If the model's logits are NaN or infinite.
+    """
+    log_probs, hits = torch.empty(len(examples)), [False] * len(examples)
+    with inference(prompted):
+        table = prompted.prompt_embeddings()
+        prefix = prompted._plan.shared_prefix(table)
+        for batch in batches_by_length([len(e.ids) for e in examples], batch_size):
+            chosen = [examples[i] for i in batch]
+            logits = prompted._plan.logits(table, chosen, prefix, context_cache)
+            log_probs[batch] = sum_targets(logits, chosen).cpu().to(log_probs.dtype)
+            best = iter(logits.argmax(dim=1).tolist())
+            for i, example in zip(batch, chosen, strict=True):
+                # A list, for all() would stop early and leave the rest of the row.
+                hits[i] = all([next(best) == target for target in example.targets])
+    bad = (~log_probs.isfinite()).nonzero().flatten().tolist()
+    if bad:
+        raise not_finite(prompted, table, bad)
+    return OwnScores(log_probs.tolist(), hits)
+
+
 def not_finite(prompted, table: Tensor | None, bad: list[int]) -> PromptError:
     """Make the error that says that the logits of the rows ``bad`` are not finite.
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ..errors import PromptError
 
-KINDS = ("none", "mlp", "lstm")
+KINDS = ("none", "linear", "mlp", "lstm")
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,12 @@ class EncoderConfig:
 
     Attributes
     ----------
-    kind : "none", "mlp" or "lstm"
+    kind : "none", "linear", "mlp" or "lstm"
         "none" trains the table itself, which is prompt tuning (Lester et al. 2021).
-        "mlp" sends it through Linear, ReLU, Linear; "lstm" puts a bidirectional LSTM
-        before that perceptron, as the paper does for LAMA. Both are P-Tuning.
+        "linear" sends it through one Linear: it can express no more than the table
+        itself, and so shows what the change of coordinates alone does. "mlp" sends it
+        through Linear, ReLU, Linear; "lstm" puts a bidirectional LSTM before that
+        perceptron, as the paper does for LAMA. These two are P-Tuning.
     encoder_hidden_size : int, optional
         Width of the LSTM in each direction (default ``token_dim // 2``, as in the
         paper), or of the perceptron's hidden layer for "mlp" (default ``token_dim``).
@@ -56,7 +58,9 @@ class EncoderConfig:
         if self.kind not in KINDS:
             raise PromptError(f"unknown encoder {self.kind!r}; allowed: {_allowed()}")
         if self.residual and self.kind == "none":
-            raise PromptError('residual=True needs an encoder: kind "mlp" or "lstm"')
+            raise PromptError(
+                'residual=True needs an encoder: "linear", "mlp" or "lstm"'
+            )
         sizes = {"num_layers": self.num_layers}
         if self.encoder_hidden_size is not None:
             sizes["encoder_hidden_size"] = self.encoder_hidden_size
@@ -93,7 +97,10 @@ class EncoderConfig:
 
 
 def _allowed() -> str:
-    return '"none", "mlp", "lstm", "residual-mlp", "residual-lstm", or an EncoderConfig'
+    return (
+        '"none", "linear", "mlp", "lstm", "residual-linear", "residual-mlp", '
+        '"residual-lstm", or an EncoderConfig'
+    )
 
 
 class PromptEncoder(nn.Module):
@@ -116,6 +123,8 @@ class PromptEncoder(nn.Module):
         self.config = config
         self.embedding = nn.Parameter(initial_table.clone())
         width = initial_table.shape[1]
+        if config.kind == "linear":  # under the name that the last layer always has
+            self.mlp = nn.Sequential(nn.Linear(width, width))
         if config.kind == "mlp":
             self.mlp = self._mlp(width, config.encoder_hidden_size or width, width)
         if config.kind == "lstm":

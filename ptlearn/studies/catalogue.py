@@ -9,6 +9,8 @@ from dataclasses import replace
 from ..errors import StudyError
 from ..tasks.task import load_task, task_names
 from .job import Job
+from .settling import settling_studies
+from .staged import StagedStudy
 from .study import Arm, Study
 
 LRS = (2e-3, 2e-2, 2e-1)
@@ -134,7 +136,7 @@ def _few_shot() -> tuple[Arm, ...]:
     return tuple(arms)
 
 
-def course_studies() -> dict[str, Study]:
+def course_studies() -> dict[str, Study | StagedStudy]:
     """Return all studies of the course by name; the first four are the first tier."""
     shared = tuple(replace(arm, lrs=LRS[:1]) for arm in _named(CITY, SHARED_RATE))
     wordings = [arm for task in task_names() for arm in _wordings(task)]
@@ -190,13 +192,13 @@ def course_studies() -> dict[str, Study]:
             LRS,
         ),
     ]
-    return {study.name: study for study in studies}
+    return {study.name: study for study in studies} | settling_studies()
 
 
 FIRST_TIER = ("wording", "controls", "city_country", "movie_sentiment")
 
 
-def load_study(name: str) -> Study:
+def load_study(name: str) -> Study | StagedStudy:
     """Return a study of the course by its name.
 
     Raises

@@ -37,6 +37,14 @@ KEY_DEFAULTS = {
     "max_grad_norm": 1.0,
     "patience": None,
     "schedule": "linear",
+    "cv_fold": None,
+    "few_rows": None,
+    "start_seed": None,
+    "weights_seed": None,
+    "order_seed": None,
+    "choose_by": "",
+    "demonstrations": 0,
+    "score_test": True,
 }
 """What a setting is where a key or a stored row does not mention it.
 
@@ -73,6 +81,20 @@ class Job:
         Score on the test rows of this other task; "" for the task's own.
     weight_decay, warmup, max_grad_norm, patience, schedule
         As in ``fit``.
+    cv_fold : int or None
+        Split all rows anew, into five folds, and test on this one; see
+        ``tasks.cv_split``. None: the task's own splits.
+    few_rows : int or None
+        Learn from so many rows and choose by as many others; see ``tasks.few_rows``.
+    start_seed, weights_seed, order_seed : int or None
+        Seeds of their own for the initial vectors, the encoder's weights and the order
+        of the rows; None is ``seed``.
+    choose_by : str
+        As ``metric`` in ``fit``; "" is ``metric``, which scores the test rows.
+    demonstrations : int
+        Training rows, drawn by ``seed``, that stand before a hand-written wording.
+    score_test : bool
+        False for a run that helps to choose a learning rate: it never sees a test row.
 
     Raises
     ------
@@ -103,6 +125,14 @@ class Job:
     max_grad_norm: float = TrainingConfig.max_grad_norm
     patience: int | None = TrainingConfig.patience
     schedule: str = TrainingConfig.schedule
+    cv_fold: int | None = None
+    few_rows: int | None = None
+    start_seed: int | None = None
+    weights_seed: int | None = None
+    order_seed: int | None = None
+    choose_by: str = ""
+    demonstrations: int = 0
+    score_test: bool = True
 
     def __post_init__(self):
         if self.control and self.control not in CONTROLS:
@@ -114,7 +144,9 @@ class Job:
 
     def training_settings(self) -> dict[str, Any]:
         """Return the settings that ``fit`` takes, by name."""
-        own = asdict(self)
+        own = asdict(self) | {"metric": self.choose_by or self.metric}
+        if self.order_seed is not None:
+            own["seed"] = self.order_seed
         names = [field.name for field in fields(TrainingConfig)]
         return {name: own[name] for name in names if name in own}
 

@@ -9,6 +9,7 @@ import torch
 
 from ..lm.language_model import LanguageModel
 from ..lm.load import load_lm, random_lm_like
+from ..tasks.sampling import cv_split, few_rows
 from ..tasks.task import Task, load_task
 from .job import Job
 
@@ -19,6 +20,10 @@ def prepared_task(job: Job) -> Task:
     It may have few training rows, shuffled labels or another task's test rows.
     """
     task = load_task(job.task)
+    if job.cv_fold is not None:
+        task = cv_split(task, job.cv_fold)
+    if job.few_rows is not None:
+        task = few_rows(task, job.few_rows, job.seed)
     if job.per_answer is not None:
         task = task.few_shot(job.per_answer, job.seed)
     if job.test_task:

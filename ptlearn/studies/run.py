@@ -1,7 +1,9 @@
 """Running one job: train a prompt, or score a wording or a guess; the row it leaves."""
 
 import time
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -10,8 +12,10 @@ import torch
 from ..errors import TrainingError
 from ..evaluation.baselines import text_baselines
 from ..evaluation.report import Report, evaluate
+from ..prompts.initializers import initial_table
 from ..prompts.prompt import Prompt
 from ..prompts.tuner import PromptTuner
+from ..tasks.task import Task
 from ..training.fit import fit
 from ..training.history import History
 from .job import Job
@@ -19,6 +23,8 @@ from .prepare import device_name, prepared_lm, prepared_task
 from .provenance import code_version, versions
 
 FIRST_LOSSES = 10
+DIGITS = 6
+"""Significant digits of stored losses, moves and lengths; first losses have all."""
 
 
 def run_job(job: Job, threads: int = 1) -> dict[str, Any]:
@@ -35,20 +41,18 @@ def run_job(job: Job, threads: int = 1) -> dict[str, Any]:
     Returns
     -------
     dict
-        JSON types only. ``score`` is the metric on the test rows; ``test_hits`` and
-        ``test_correct`` have a 1 or 0 for each of them, in order. A run whose loss
-        was not finite has ``error`` and no score.
+        JSON types, and under ``table`` the tuned prompt embeddings, a tensor of shape
+        (num_virtual_tokens, token_dim), which ``run_study`` stores apart. ``score`` is
+        the metric on the test rows; ``test_hits`` and ``test_correct`` have a 1 or 0
+        for each of them, in order. A run whose loss was not finite has ``error`` and
+        no score.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
     started = time.perf_counter()
-    try:
+    with _arithmetic(threads):
         if job.is_trained:
             found = _train(job)
         else:
             found = _guess(job) if job.is_guess else _score_wording(job)
-    finally:
-        torch.set_num_threads(before)
     seconds = round(time.perf_counter() - started, 2)
     return {
         "key": job.key,
@@ -62,53 +66,129 @@ def run_job(job: Job, threads: int = 1) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def _arithmetic(threads: int) -> Iterator[None]:
+    """Use so many threads, and full float32 on a GPU too, for the time of a job."""
+    before = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
+    torch.set_num_threads(threads)
+    torch.backends.cudnn.allow_tf32 = False  # an LSTM would lose 13 of 23 bits
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        torch.backends.cudnn.allow_tf32 = before[1]
+
+
 def hits_to_text(hits: Iterable) -> str:
     """Return hits as they are stored: a 1 or 0 for each test row, in order."""
     return "".join("1" if hit else "0" for hit in hits)
 
 
+def make_tuner(job: Job, task: Task) -> tuple[PromptTuner, str]:
+    """Return the tuner that a job trains, at its start, and the name of that start."""
+    # That an encoder sees words only as its input is known to who wrote the study.
+    warnings.filterwarnings("ignore", "the words are only the input", UserWarning)
+    lm = prepared_lm(job)
+    options = {"encoder": job.encoder, "init": job.init or None, "task": task}
+    weights_seed = job.seed if job.weights_seed is None else job.weights_seed
+    tuner = PromptTuner(lm, job.template, seed=weights_seed, **options)
+    if job.start_seed is None or job.start_seed == weights_seed:
+        return tuner, tuner.init
+    name, size = tuner.init, tuner.num_virtual_tokens
+    options["init"] = initial_table(name, lm, size, task=task, seed=job.start_seed)
+    return PromptTuner(lm, job.template, seed=weights_seed, **options), name
+
+
+class TableWatcher:
+    """A callback of ``fit`` that notes how far the prompt embeddings move.
+
+    Attributes
+    ----------
+    moves : list of Tensor
+        Root-mean-square move of a coordinate in each step.
+    """
+
+    def __init__(self, tuner: PromptTuner):
+        self.moves: list[torch.Tensor] = []
+        self.table = self._now(tuner)
+        self.lengths = self.table.norm(dim=1)
+
+    @torch.no_grad()
+    def __call__(self, tuner: PromptTuner, record: dict) -> None:
+        """Note the move of one step."""
+        table = self._now(tuner)
+        # Stays on its device: to ask a GPU for a number is to wait for it.
+        self.moves.append((table - self.table).square().mean().sqrt())
+        self.table = table
+
+    @staticmethod
+    @torch.no_grad()
+    def _now(tuner: PromptTuner) -> torch.Tensor:
+        return tuner.prompt_embeddings().detach().clone()
+
+
 def _train(job: Job) -> dict:
-    task, lm = prepared_task(job), prepared_lm(job)
-    tuner = PromptTuner(
-        lm,
-        job.template,
-        encoder=job.encoder,
-        init=job.init or None,
-        seed=job.seed,
-        task=task,
-    )
+    task = prepared_task(job)
+    tuner, init = make_tuner(job, task)
+    watcher = TableWatcher(tuner)
     row = {
-        "init_used": tuner.init,
+        "init_used": init,
         "num_virtual_tokens": tuner.num_virtual_tokens,
         "num_trainable": tuner.num_trainable(),
         "error": "",
     }
     try:
-        history = fit(tuner, task, progress=False, **job.training_settings())
+        history = fit(
+            tuner, task, callback=watcher, progress=False, **job.training_settings()
+        )
     except TrainingError as error:
         # Other troubles, such as a full GPU, say nothing about the job.
         if error.history is None or error.history.stopped != "nan":
             raise
         empty = {"score": None, "dev_score": None, "test_hits": "", "test_correct": ""}
-        return row | empty | _curve(error.history) | {"error": str(error)}
-    report = evaluate(tuner.fold(), task, batch_size=job.batch_size, progress=False)
-    dev = {"dev_score": history.best_score, "best_step": history.best_step}
-    return row | dev | _curve(history) | _test(report, job.metric)
+        found = _curve(error.history) | _moves(watcher)
+        return row | empty | found | {"error": str(error)}
+    row |= {"dev_score": history.best_score, "best_step": history.best_step}
+    row |= _curve(history) | _moves(watcher)
+    if not job.score_test:
+        return row | {"score": None, "test_hits": "", "test_correct": ""}
+    prompt = tuner.fold()
+    report = evaluate(prompt, task, batch_size=job.batch_size, progress=False)
+    lengths = prompt.prompt_embeddings().norm(dim=1)
+    row |= _test(report, job.metric) | {"end_lengths": _rounded(lengths)}
+    return row | {"table": prompt.prompt_embeddings().cpu()}
 
 
 def _curve(history: History) -> dict:
     if not history.records:  # it failed at the first step
-        return {"first_losses": [], "dev_curve": []}
+        return {"first_losses": [], "dev_curve": [], "dev_losses": []}
     frame = history.frame
     scored = frame[frame["dev_score"].notna()]
     points = zip(scored["step"], scored["dev_score"], strict=True)
+    losses = zip(scored["step"], scored["dev_loss"], strict=True)
     return {
         "first_losses": frame["loss"].head(FIRST_LOSSES).tolist(),
         "last_loss": float(frame["loss"].tail(10).mean()),
+        "losses": _rounded(frame["loss"]),
+        "grad_norms": _rounded(frame["grad_norm"]),
         "dev_curve": [[int(step), float(score)] for step, score in points],
+        "dev_losses": [[int(step), *_rounded([loss])] for step, loss in losses],
+        "stopped": history.stopped,
+        "steps_taken": len(frame),
         "seconds_at": [round(s, 2) for s in frame["seconds"].head(FIRST_LOSSES)],
         "training_seconds": round(float(frame["seconds"].max()), 2),
     }
+
+
+def _moves(watcher: TableWatcher) -> dict:
+    moves = torch.stack(watcher.moves).tolist() if watcher.moves else []
+    return {"moves": _rounded(moves), "start_lengths": _rounded(watcher.lengths)}
+
+
+def _rounded(numbers: Iterable) -> list[float]:
+    if isinstance(numbers, torch.Tensor):
+        numbers = numbers.tolist()
+    return [float(f"{number:.{DIGITS}g}") for number in numbers]
 
 
 def _test(report: Report, metric: str) -> dict:
@@ -118,6 +198,8 @@ def _test(report: Report, metric: str) -> dict:
         "accuracy": report.accuracy,
         "test_hits": hits_to_text(report.rows["hit"]),
         "test_correct": hits_to_text(report.rows["correct"]),
+        "test_log_probs": [round(value, 4) for value in report.rows["log_prob"]],
+        "test_predictions": report.rows["predicted"].tolist(),
     }
 
 
@@ -134,7 +216,8 @@ def _guess(job: Job) -> dict:
 
 def _score_wording(job: Job) -> dict:
     """Return the row of a template without virtual tokens; nothing is trained."""
-    task, prompt = prepared_task(job), Prompt(prepared_lm(job), job.template)
+    task = prepared_task(job)
+    prompt = Prompt(prepared_lm(job), job.template)
     dev, test = (
         evaluate(prompt, task, split=s, batch_size=job.batch_size, progress=False)
         for s in ("dev", "test")

@@ -15,6 +15,7 @@ from concurrent.futures import (
 from contextlib import nullcontext
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from tqdm.auto import tqdm
@@ -27,12 +28,16 @@ from .store import (
     drop_torn_line,
     only_writer,
     read_folder,
+    save_table,
 )
-from .study import Arm, Study, results
+from .study import Run, Study, num_done, results
+
+if TYPE_CHECKING:
+    from .staged import StagedStudy
 
 
 def run_study(
-    study: Study,
+    study: "Study | StagedStudy",
     *,
     folder: str | Path | None = None,
     executor: Executor | None = None,
@@ -44,7 +49,8 @@ def run_study(
 
     Parameters
     ----------
-    study : Study
+    study : Study or StagedStudy
+        Of a staged study without a frozen plan only the rates are searched.
     folder : path, optional
         Holds ``NAME.jsonl``, to which each row is added as it comes. Rows that other
         studies left there are used too. None: ``data/results`` of the repository, or
@@ -72,7 +78,7 @@ def run_study(
     """
     folder = Path(folder) if folder is not None else default_folder()
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{study.name}.jsonl"
+    path, study = folder / f"{study.name}.jsonl", study.in_folder(folder)
     own_pool = executor is None
     with (
         only_writer(path),
@@ -80,35 +86,40 @@ def run_study(
     ):
         drop_torn_line(path)
         rows = read_folder(folder)
-        missing = study.size() - study.num_done(rows)
+        missing = study.size() - num_done(study, rows)
         with tqdm(total=missing, desc=study.name, disable=not progress) as bar:
-            for arm, row in _finished(study, rows, pool, threads):
-                append_row(path, {"study": study.name, "arm": arm.name} | row)
-                bar.set_postfix_str(f"{arm.name}: {_shown(row)}")
+            for run, row in _finished(study, rows, pool, threads):
+                arm, table = run.arm.name, row.pop("table", None)
+                if run.final and table is not None:
+                    save_table(folder, row["key"], table)
+                about = {"study": study.name, "arm": arm} | study.about(run)
+                append_row(path, about | row)
+                bar.set_postfix_str(f"{arm}: {_shown(row)}")
                 bar.update()
     return results(study, folder)
 
 
 def _finished(
-    study: Study, rows: dict[str, dict], pool: Executor, threads: int
-) -> Iterator[tuple[Arm, dict]]:
-    """Submit jobs as they become known; yield (arm, row) as they end."""
+    study: "Study | StagedStudy", rows: dict[str, dict], pool: Executor, threads: int
+) -> Iterator[tuple[Run, dict]]:
+    """Submit jobs as they become known; yield (run, row) as they end."""
     pending = {}
     try:
         while True:
-            waiting = {job.key for _, job in pending.values()}
-            for arm, job in study.jobs(rows):
-                if job.key not in rows and job.key not in waiting:
-                    pending[pool.submit(run_job, job, threads)] = arm, job
-                    waiting.add(job.key)
+            waiting = {run.job.key for run in pending.values()}
+            for run in study.runs(rows):
+                key = run.job.key
+                if key not in rows and key not in waiting:
+                    pending[pool.submit(run_job, run.job, threads)] = run
+                    waiting.add(key)
             if not pending:
                 return
             done = wait(pending, return_when=FIRST_COMPLETED).done
             # Whole rows first, or an error beside them would lose them.
             for future in sorted(done, key=lambda f: f.exception() is not None):
-                arm, job = pending.pop(future)
-                rows[job.key] = future.result()
-                yield arm, rows[job.key]
+                run = pending.pop(future)
+                rows[run.job.key] = future.result()
+                yield run, rows[run.job.key]
     except BrokenExecutor as error:
         raise StudyError(
             f"a worker process died while study {study.name!r} ran, often for lack of "
@@ -125,4 +136,7 @@ def _pool(workers: int) -> ProcessPoolExecutor:
 
 
 def _shown(row: dict) -> str:
-    return "failed" if row["score"] is None else f"{row['score']:.3f}"
+    if row["error"]:
+        return "failed"
+    score = row["dev_score"] if row["score"] is None else row["score"]
+    return f"{score:.3f}"

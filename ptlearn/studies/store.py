@@ -6,12 +6,16 @@ import tempfile
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from ..errors import StudyError
-from ..files import REPOSITORY
+from ..files import REPOSITORY, write_atomically
 from ..tasks.task import data_dir
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def default_folder() -> Path:
@@ -78,6 +82,39 @@ def append_row(path: Path, row: dict) -> None:
         file.write(line + "\n")
         file.flush()
         os.fsync(file.fileno())
+
+
+def table_path(folder: str | Path, key: str) -> Path:
+    """Return where the tuned prompt embeddings of a row lie."""
+    return Path(folder) / "tables" / f"{key}.safetensors"
+
+
+def save_table(folder: str | Path, key: str, table: "Tensor") -> None:
+    """Keep the prompt embeddings of a row, (num_virtual_tokens, token_dim)."""
+    from safetensors.torch import save_file
+
+    with write_atomically(table_path(folder, key)) as temporary:
+        save_file({"prompt_embeddings": table.contiguous()}, temporary)
+
+
+def load_table(folder: str | Path, key: str) -> "Tensor":
+    """Load the prompt embeddings of a row, (num_virtual_tokens, token_dim).
+
+    Raises
+    ------
+    StudyError
+        If there are none, or the file is damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = table_path(folder, key)
+    try:
+        return load_file(path)["prompt_embeddings"]
+    except (OSError, SafetensorError, KeyError) as error:
+        raise StudyError(
+            f"no prompt embeddings of row {key} can be read from {path}: {error}"
+        ) from error
 
 
 def drop_torn_line(path: Path) -> None:

@@ -36,6 +36,30 @@ class Arm:
 
 
 @dataclass(frozen=True)
+class Run:
+    """One job of a study, and what it is there for.
+
+    Attributes
+    ----------
+    arm : Arm
+    job : Job
+    stage : str
+        Where in the study it stands: "search" and "final", or one of the stages of a
+        :class:`StagedStudy`.
+    final : bool
+        Whether it counts for its arm, or only helps to choose the rate.
+    at_edge : bool
+        Whether a rate outside the grid might have been better.
+    """
+
+    arm: Arm
+    job: Job
+    stage: str
+    final: bool
+    at_edge: bool = False
+
+
+@dataclass(frozen=True)
 class Study:
     """Arms to compare, the grid of rates that all of them try, and the seeds.
 
@@ -105,15 +129,22 @@ class Study:
             return [] if best is None else [best]
         return [replace(best, seed=seed) for seed in self.seeds]
 
-    def jobs(self, rows: Mapping[str, dict]) -> Iterator[tuple[Arm, Job]]:
-        """Yield every job that is known to be needed, given the rows so far."""
-        for arm in self.arms:
-            jobs = self.first_jobs(arm) + self.final_jobs(arm, rows)
-            yield from ((arm, job) for job in dict.fromkeys(jobs))
+    def in_folder(self, folder: str | Path) -> "Study":
+        """Return the study itself: it has no plan that could lie in a folder."""
+        return self
 
-    def num_done(self, rows: Mapping[str, dict]) -> int:
-        """Return how many of its runs have a row."""
-        return len({job.key for _, job in self.jobs(rows)} & set(rows))
+    def about(self, run: Run) -> dict[str, str]:
+        """Return what a row of this study says beside its job and its numbers."""
+        return {"stage": run.stage}
+
+    def runs(self, rows: Mapping[str, dict]) -> Iterator[Run]:
+        """Yield every run that is known to be needed, given the rows so far."""
+        for arm in self.arms:
+            final, rates = self.final_jobs(arm, rows), arm.lrs or self.lrs
+            for job in dict.fromkeys(self.first_jobs(arm) + final):
+                stage = "final" if job in final else "search"
+                edge = len(rates) > 1 and job.lr in (min(rates), max(rates))
+                yield Run(arm, job, stage, job in final, edge)
 
     def size(self) -> int:
         """Return how many runs the whole study takes."""
@@ -122,21 +153,26 @@ class Study:
         return len(set(first)) + len(trained) * (len(self.seeds) - 1)
 
 
-def results(study: Study, folder: str | Path | None = None) -> pd.DataFrame:
+def num_done(study, rows: Mapping[str, dict]) -> int:
+    """Return how many of a study's runs have a row."""
+    return len({run.job.key for run in study.runs(rows)} & set(rows))
+
+
+def results(study, folder: str | Path | None = None) -> pd.DataFrame:
     """Return the stored rows of a study, one line for each run.
 
     Parameters
     ----------
-    study : Study
+    study : Study or StagedStudy
     folder : path, optional
         Where the rows lie; None: those that come with the package.
 
     Returns
     -------
     DataFrame
-        The columns of a row; ``arm`` as this study calls it; ``final``: whether the
-        run counts for its arm (it is at the chosen rate) or only helped to choose the
-        rate; ``at_edge``: whether a rate outside the grid might have been better.
+        The columns of a row; ``arm`` as this study calls it; ``stage``; ``final``:
+        whether the run counts for its arm (it is at the chosen rate) or only helped to
+        choose the rate; ``at_edge``: whether a rate outside the grid might have been better.
 
     Raises
     ------
@@ -144,21 +180,16 @@ def results(study: Study, folder: str | Path | None = None) -> pd.DataFrame:
         If a file of rows is damaged.
     """
     folder = Path(folder) if folder is not None else stored_folder()
-    return results_table(study, read_folder(folder))
+    return results_table(study.in_folder(folder), read_folder(folder))
 
 
-def results_table(study: Study, rows: Mapping[str, dict]) -> pd.DataFrame:
+def results_table(study, rows: Mapping[str, dict]) -> pd.DataFrame:
     """Return the table of :func:`results`, given rows by their key."""
     lines = []
-    for arm in study.arms:
-        final = {job.key: job for job in study.final_jobs(arm, rows)}
-        jobs = dict.fromkeys(study.first_jobs(arm) + list(final.values()))
-        rates = arm.lrs or study.lrs
-        for job in jobs:
-            if job.key in rows:
-                edge = len(rates) > 1 and job.lr in (min(rates), max(rates))
-                about = {"study": study.name, "arm": arm.name}
-                about |= {"final": job.key in final, "at_edge": edge}
-                # The job names settings that are younger than the row.
-                lines.append(rows[job.key] | asdict(job) | about)
+    for run in study.runs(rows):
+        if run.job.key in rows:
+            about = {"study": study.name, "arm": run.arm.name, "stage": run.stage}
+            about |= {"final": run.final, "at_edge": run.at_edge}
+            # The job names settings that are younger than the row.
+            lines.append(rows[run.job.key] | asdict(run.job) | about)
     return pd.DataFrame(lines)

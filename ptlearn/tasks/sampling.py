@@ -1,6 +1,7 @@
-"""Which rows are taken: few of each answer, an even draw, or rows held out."""
+"""Which rows are taken: few of each answer, an even draw, folds, or rows held out."""
 
 import random
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -79,6 +80,86 @@ def _draw(rows: Sequence[int], answers: Sequence[str], n: int) -> list[int]:
     order.sort(key=answers.__getitem__)
     # Steps of equal width meet each answer in proportion, the rare ones together.
     return sorted(order[int((i + 0.5) * len(order) / n)] for i in range(n))
+
+
+def few_rows(task: "Task", n: int, seed: int) -> "Task":
+    """Return a copy with ``n`` rows to learn and ``n`` others to choose by.
+
+    Both are drawn from the train split, with as many rows of each answer as of any
+    other, up to rounding. This is the few-shot setting of Liu et al. 2021, version 1,
+    section 4.3: nothing else is known of the task. The test split stays.
+
+    Raises
+    ------
+    DataError
+        If ``n`` is below 1, or the train split has fewer than ``2 * n`` rows that can
+        be drawn evenly.
+    """
+    if n < 1:
+        raise DataError(f"n must be 1 or more, not {n}.")
+    answers = list(task.train["answer"])
+    per_answer = -(-2 * n // len(set(answers)))
+    drawn = draw_few(answers, per_answer, seed)
+    if len(drawn) < 2 * n:
+        raise DataError(
+            f"task {task.name} has {len(answers)} training rows: {2 * n} cannot be "
+            "drawn with as many of each answer."
+        )
+    # Every other one of each answer, so that both halves are even.
+    drawn = sorted(drawn, key=answers.__getitem__)
+    halves = {"train": drawn[::2][:n], "dev": drawn[1::2][:n]}
+    rows = {name: task.train.select(chosen) for name, chosen in halves.items()}
+    return replace(task, rows=task.rows | rows)
+
+
+def cv_split(task: "Task", fold: int, *, of: int = 5) -> "Task":
+    """Return a copy split anew for cross-validation.
+
+    All rows of all splits are shared out over ``of`` folds, always in the same way and
+    with the answers balanced. Fold number ``fold`` becomes the test split, the one
+    after it dev, and the others train. So over all folds each row is a test row once.
+
+    Parameters
+    ----------
+    task : Task
+    fold : int
+        From 0 to ``of - 1``.
+    of : int
+        Number of folds, at least 3.
+
+    Raises
+    ------
+    DataError
+        If there are too few folds, no such fold, or fewer rows than folds.
+    """
+    from datasets import concatenate_datasets
+
+    if of < 3 or not 0 <= fold < of:
+        raise DataError(
+            f"there must be at least 3 folds, and fold must be one of them, from 0 on: "
+            f"not fold {fold} of {of}."
+        )
+    pooled = concatenate_datasets([task.rows[name] for name in task.rows])
+    if len(pooled) < of:
+        raise DataError(f"{len(pooled)} rows cannot make {of} folds.")
+    folds = _draw_folds(list(pooled["answer"]), of)
+    dev = (fold + 1) % of
+    rest = [row for i, rows in enumerate(folds) if i not in (fold, dev) for row in rows]
+    parts = {"train": sorted(rest), "dev": folds[dev], "test": folds[fold]}
+    rows = {name: pooled.select(chosen) for name, chosen in parts.items()}
+    return replace(task, rows=rows)
+
+
+def _draw_folds(answers: list[str], of: int) -> list[list[int]]:
+    from sklearn.model_selection import StratifiedKFold
+
+    # scikit-learn warns where an answer has fewer rows than there are folds, as many
+    # countries have. Nothing follows from it: the folds are as even as they can be.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        split = StratifiedKFold(of, shuffle=True, random_state=0)
+        parts = list(split.split(answers, answers))
+    return [test.tolist() for _, test in parts]
 
 
 def draw_few(answers: Sequence[str], per_answer: int, seed: int) -> list[int]:

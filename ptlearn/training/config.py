@@ -7,13 +7,15 @@ from ..errors import TrainingError
 
 LEARNING_RATES = {
     "none": 0.03,
+    "linear": 1e-3,
     "mlp": 1e-3,
     "lstm": 1e-3,
+    "residual-linear": 1e-3,
     "residual-mlp": 1e-3,
     "residual-lstm": 1e-3,
 }
 """Peak rate that ``lr=None`` takes for each encoder."""
-METRICS = ("p_at_1", "accuracy")
+METRICS = ("p_at_1", "accuracy", "loss")
 SCHEDULES = ("linear", "plateau")
 
 
@@ -44,8 +46,9 @@ class TrainingConfig:
         Steps between dev evaluations.
     patience : int or None
         Stop after this many dev evaluations without a better score; None: never.
-    metric : "p_at_1" or "accuracy"
-        The dev score that chooses the parameters to end with.
+    metric : "p_at_1", "accuracy" or "loss"
+        What chooses the parameters to end with: a dev score, or the lowest dev loss
+        (the ``dev_score`` of the history is then minus the dev loss).
     seed : int
         For the order of the examples and the encoder's dropout.
     kv_cache_bytes : int

@@ -34,6 +34,8 @@ class DevSplit:
         self.answers = task.answers
         self.rows = scoring.as_rows(task.dev) if "dev" in task.splits else []
         self.examples = [tuner.tokens.encode(row) for row in self.rows]
+        if self.rows:
+            tuner.tokens.answers_by_ids(self.answers)  # refuses those with equal ids
         self.context_cache: ContextCache | None = None
 
     def evaluate(self) -> tuple[float | None, float | None]:
@@ -54,13 +56,18 @@ class DevSplit:
         return score, loss
 
     def _score(self) -> tuple[float, float]:
+        options = {
+            "batch_size": self.config.batch_size,
+            "context_cache": self.context_cache,
+        }
+        if self.config.metric != "accuracy":
+            # No other answer is looked at, which is several times faster.
+            own = scoring.score_own(self.tuner, self.examples, **options)
+            loss = -sum(own.log_probs) / len(self.rows)
+            hits = sum(own.hits) / len(self.rows)
+            return (hits if self.config.metric == "p_at_1" else -loss), loss
         scores = scoring.score(
-            self.tuner,
-            self.rows,
-            self.answers,
-            batch_size=self.config.batch_size,
-            context_cache=self.context_cache,
-            progress=False,
+            self.tuner, self.rows, self.answers, progress=False, **options
         )
         report = Report.from_scores(self.rows, scores, "dev")
-        return getattr(report, self.config.metric), report.loss
+        return report.accuracy, report.loss

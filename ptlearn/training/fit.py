@@ -1,5 +1,6 @@
 """Training a prompt: the call that learners and programs use."""
 
+from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -32,6 +33,7 @@ def fit(
     checkpoint_dir: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    callback: Callable[[PromptTuner, dict], bool | None] | None = None,
     progress: bool = True,
 ) -> History:
     """Train a tuner's virtual tokens on a task.
@@ -69,8 +71,9 @@ def fit(
         Steps between dev evaluations.
     patience : int or None
         Stop after this many dev evaluations without a better score; None: never.
-    metric : "p_at_1" or "accuracy"
-        The dev score that chooses the parameters to end with.
+    metric : "p_at_1", "accuracy" or "loss"
+        What chooses the parameters to end with: a dev score, or the lowest dev loss
+        (the ``dev_score`` of the history is then minus the dev loss).
     seed : int
         For the order of the examples and the encoder's dropout.
     kv_cache_bytes : int
@@ -85,6 +88,10 @@ def fit(
         on with more of them; its warm-up stays as it was.
     overwrite : bool
         Start over, and remove the checkpoints that are there.
+    callback : callable, optional
+        Called as ``callback(tuner, record)`` after each step, with the step's line of
+        the history: to watch the prompt embeddings, say. If it returns True, the run
+        ends there.
     progress : bool
         Show a bar with the loss and the best dev score.
 
@@ -115,7 +122,7 @@ def fit(
         try:
             if checkpoint_dir is not None:
                 run.use_checkpoints(checkpoint_dir, resume=resume, overwrite=overwrite)
-            run.train(progress=progress)
+            run.train(callback=callback, progress=progress)
         except KeyboardInterrupt:
             run.history.stopped = "interrupted"
         except torch.OutOfMemoryError as error:

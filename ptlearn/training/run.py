@@ -3,7 +3,7 @@
 import hashlib
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
 
@@ -109,7 +109,7 @@ class TrainingRun:
             "dev rows": _digest([*self.dev.examples, *self.dev.answers]),
         }
 
-    def train(self, *, progress: bool = True) -> None:
+    def train(self, *, callback: Callable | None = None, progress: bool = True) -> None:
         """Take all steps that are left, with dev evaluations and checkpoints."""
         state, history = self.state, self.history
         self._prepare()
@@ -136,6 +136,9 @@ class TrainingRun:
                 best = "none" if best is None else f"{best:.3f}"
                 bar.set_postfix(loss=f"{record['loss']:.3f}", dev=best)
                 bar.update()
+                if callback is not None and callback(self.tuner, record):
+                    history.stopped = "callback"
+                    break
 
     def _prepare(self) -> None:
         """Set up what follows from the settings and from the steps already taken."""

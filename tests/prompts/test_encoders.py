@@ -59,7 +59,7 @@ def test_a_seed_gives_the_same_encoder_and_leaves_the_programs_state():
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"kind": "gru"}, 'unknown encoder \'gru\'; allowed: "none", "mlp"'),
+        ({"kind": "gru"}, 'unknown encoder \'gru\'; allowed: "none", "linear"'),
         ({"kind": "none", "residual": True}, "needs an encoder"),
         (
             {"encoder_hidden_size": 0},

@@ -13,7 +13,7 @@ from ptlearn.studies.catalogue import (
     load_study,
 )
 from ptlearn.studies.store import read_folder, stored_folder
-from ptlearn.studies.study import results
+from ptlearn.studies.study import num_done, results
 
 load_task = cache(pt.load_task)
 
@@ -22,7 +22,7 @@ def test_the_first_tier_is_a_part_of_what_lessons_read():
     studies = course_studies()
     assert set(FIRST_TIER) <= set(studies)
     keys = {
-        name: {job.key for _, job in study.jobs({})} for name, study in studies.items()
+        name: {run.job.key for run in study.runs({})} for name, study in studies.items()
     }
     for part in ("start", "encoder"):
         assert keys[part] <= keys["city_country"]
@@ -54,7 +54,7 @@ def test_every_trained_arm_of_the_first_tier_has_about_six_virtual_tokens():
 @pytest.mark.parametrize("name", [*FIRST_TIER, "start", "encoder", "shared_rate"])
 def test_what_lessons_read_is_stored_whole(name):
     study = load_study(name)
-    assert study.num_done(read_folder(stored_folder())) == study.size()
+    assert num_done(study, read_folder(stored_folder())) == study.size()
 
 
 def test_best_wordings_are_the_ones_that_dev_chose():

@@ -36,6 +36,7 @@ def test_every_stored_row_has_the_key_of_its_settings():
 
 def test_every_setting_is_in_the_key():
     other = {name: 0.5 for name in ("lr", "weight_decay", "warmup", "max_grad_norm")}
+    other |= {"choose_by": "loss", "score_test": False}
     other |= {"metric": "accuracy", "control": "majority", "schedule": "plateau"}
     jobs = [BASE]
     for name, value in asdict(BASE).items():

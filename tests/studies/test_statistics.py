@@ -62,8 +62,8 @@ def test_the_interval_is_about_as_often_right_as_it_says():
 
 
 def test_summary_has_a_line_for_each_arm_and_leaves_out_what_only_chose():
-    rows = {job.key: made_up(job) for _, job in STUDY.jobs({})}
-    rows |= {job.key: made_up(job) for _, job in STUDY.jobs(rows)}
+    rows = {run.job.key: made_up(run.job) for run in STUDY.runs({})}
+    rows |= {run.job.key: made_up(run.job) for run in STUDY.runs(rows)}
     found = summary(results_table(STUDY, rows))
     assert list(found.index) == ["bare", "LSTM", "wording"]
     assert found.loc["bare", "seeds"] == 2 and found.loc["bare", "lr"] == 0.1

@@ -6,13 +6,13 @@ import pytest
 from small_study import BASE, STUDY, MadeUpRows, made_up, run
 
 from ptlearn.errors import StudyError
-from ptlearn.studies.study import Arm, Study, results, results_table
+from ptlearn.studies.study import Arm, Study, num_done, results, results_table
 
 
 def rows_of(study) -> dict[str, dict]:
     """A made-up row for every run of a study."""
-    rows = {job.key: made_up(job) for _, job in study.jobs({})}
-    return rows | {job.key: made_up(job) for _, job in study.jobs(rows)}
+    rows = {run.job.key: made_up(run.job) for run in study.runs({})}
+    return rows | {run.job.key: made_up(run.job) for run in study.runs(rows)}
 
 
 def test_the_other_seeds_are_known_only_once_dev_has_chosen():
@@ -50,8 +50,8 @@ def test_an_arm_without_virtual_tokens_runs_once_and_without_a_rate():
 
 def test_the_size_of_a_study_is_known_before_it_runs():
     rows = rows_of(STUDY)
-    assert STUDY.size() == len(rows) == STUDY.num_done(rows) == 6
-    assert STUDY.num_done({}) == 0
+    assert STUDY.size() == len(rows) == num_done(STUDY, rows) == 6
+    assert num_done(STUDY, {}) == 0
 
 
 def test_a_rate_at_the_edge_of_the_grid_is_named():
@@ -62,8 +62,8 @@ def test_a_rate_at_the_edge_of_the_grid_is_named():
 
 def test_another_model_is_another_study():
     other = STUDY.on_model("smollm2-135m")
-    assert {job.model for _, job in other.jobs({})} == {"smollm2-135m"}
-    assert other.num_done(rows_of(STUDY)) == 0
+    assert {run.job.model for run in other.runs({})} == {"smollm2-135m"}
+    assert num_done(other, rows_of(STUDY)) == 0
 
 
 def test_results_are_read_from_the_file_by_the_names_of_the_study(tmp_path):

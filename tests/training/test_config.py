@@ -9,7 +9,8 @@ import ptlearn as pt
 from ptlearn.errors import TrainingError
 from ptlearn.training.config import LEARNING_RATES, TrainingConfig
 
-NOT_SETTINGS = {"tuner", "task", "checkpoint_dir", "resume", "overwrite", "progress"}
+NOT_SETTINGS = {"tuner", "task", "checkpoint_dir", "resume", "overwrite"}
+NOT_SETTINGS |= {"callback", "progress"}
 
 
 def test_fit_takes_the_settings_and_their_defaults_from_the_config():
@@ -58,7 +59,10 @@ def test_a_config_cannot_be_changed():
         ({"patience": 0}, "patience must be a whole number, at least 1, or None"),
         ({"seed": 0.5}, "seed must be a whole number, not 0.5"),
         ({"kv_cache_bytes": -1}, "kv_cache_bytes must be a whole number, at least 0"),
-        ({"metric": "f1"}, 'metric must be "p_at_1" or "accuracy", not \'f1\''),
+        (
+            {"metric": "f1"},
+            'metric must be "p_at_1" or "accuracy" or "loss", not \'f1\'',
+        ),
         ({"schedule": "cosine"}, 'schedule must be "linear" or "plateau", not'),
     ],
 )
@@ -68,7 +72,8 @@ def test_a_bad_value_is_named_with_those_allowed(settings, message):
 
 
 def test_each_encoder_has_a_rate():
-    names = ["none", "mlp", "lstm", "residual-mlp", "residual-lstm"]
+    kinds = ("linear", "mlp", "lstm")
+    names = ["none", *kinds, *(f"residual-{kind}" for kind in kinds)]
     assert sorted(LEARNING_RATES) == sorted(names)
     for name in names:
         TrainingConfig(lr=LEARNING_RATES[name])
