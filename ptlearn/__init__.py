@@ -37,6 +37,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "errors": ["PtlearnError"],
         "evaluation.baselines": ["controls", "easy_rows"],
+        "evaluation.demonstrations": ["in_context", "with_demonstrations"],
         "evaluation.report": ["Report", "evaluate"],
         "lm.language_model": ["LanguageModel"],
         "lm.load": ["load_lm"],

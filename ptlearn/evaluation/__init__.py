@@ -6,6 +6,11 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "baselines": ["controls", "easy_rows", "text_baselines"],
+        "demonstrations": [
+            "draw_demonstrations",
+            "in_context",
+            "with_demonstrations",
+        ],
         "report": ["Report", "evaluate", "wilson_interval"],
     },
 )

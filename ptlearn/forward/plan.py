@@ -3,8 +3,9 @@
 The language model is frozen, so a template falls into three parts.
 
 1. *Shared prefix*: a start that is the same in every row, such as the first virtual
-   tokens of ``[V:3] {subject} [V:3] {answer}``. It is run once, as a batch of one, with
-   gradient; its keys and values are then expanded over the batch.
+   tokens of ``[V:3] {subject} [V:3] {answer}``, or demonstrations before a wording. It
+   is run once, as a batch of one, with gradient; its keys and values are then expanded
+   over the batch.
 2. *Frozen context*: words before the first virtual token, such as the review in
    ``{text} [V:6] {answer}``. No parameter changes what comes before it, so its keys
    and values never change: they are computed once for a whole run and kept.
@@ -192,7 +193,11 @@ class ForwardPlan:
         """Find what of each sequence is cached, and how many tokens that is."""
         count = len(sequences)
         if prefix is not None:
-            return prefix.expand(count), [prefix.mask.shape[1]] * count
+            shared = tuple(self.tokens.shared_ids)
+            n = len(shared)
+            if any(tuple(ids[:n]) != shared or len(ids) == n for ids in sequences):
+                return None, [0] * count  # a field joined the words before it
+            return prefix.expand(count), [n] * count
         if context_cache is None or not self.fast or not self.tokens.starts_frozen:
             return None, [0] * count
         cached = [next(i for i, t in enumerate(ids) if t < 0) for ids in sequences]

@@ -93,7 +93,7 @@ def answer_log_probs(prompted, rows, *, batch_size: int = 16) -> Tensor:
     result = torch.empty(len(examples))
     with inference(prompted):
         table = prompted.prompt_embeddings()
-        prefix = prompted._plan.shared_prefix(table)
+        prefix = prompted._plan.shared_prefix(table, len(examples))
         for batch in batches_by_length([len(e.ids) for e in examples], batch_size):
             chosen = [examples[i] for i in batch]
             logits = prompted._plan.logits(table, chosen, prefix)
@@ -282,7 +282,7 @@ def score(
     results: list = [None] * len(rows)
     with inference(prompted):
         table = prompted.prompt_embeddings()
-        prefix = plan.shared_prefix(table)
+        prefix = plan.shared_prefix(table, len(rows))
         bar = {"desc": "scoring", "unit": "batch", "delay": SHOW_PROGRESS_AFTER}
         for batch in tqdm(
             batches_by_length(lengths, batch_size),

@@ -7,11 +7,17 @@ mark before whatever they are given. For those a segment is encoded behind a sho
 anchor text, and its ids are cut out by their offsets.
 """
 
+import os
+
 from ..errors import ModelError
 from ..lm.language_model import LanguageModel
 
 ANCHORS = (".", "☃", "x")
 """Texts to encode a segment behind; the first that shares no token with it is taken."""
+CONTINUATIONS = ("a", "A", "é", "中", "1", ".", "'s", " a", "\n")
+"""Texts that a field after a segment may begin with."""
+FEWEST_LASTING = 16
+"""Fewer tokens before a field are read faster together with it."""
 MAX_CACHED = 100_000
 """Segments whose ids are remembered."""
 
@@ -66,6 +72,18 @@ class SegmentTokenizer:
             whole = at_start or not self._marks_starts
             self._cached[key] = self._encode(text) if whole else self._cut(text)
         return self._cached[key]
+
+    def lasting(self, text: str, *, at_start: bool = False) -> list[int]:
+        """Return the leading ids of a text that stay, whatever it is joined to.
+
+        A sample of continuations is tried, so a rare one may still change them. One id
+        is left off, so that something is left to read after them. A short text has
+        none.
+        """
+        wholes = [text + more for more in CONTINUATIONS] + [text.rstrip()]
+        found = [self(whole, at_start=at_start) for whole in wholes]
+        ids = list(os.path.commonprefix(found))[:-1]
+        return ids if len(ids) >= FEWEST_LASTING else []
 
     def _encode(self, text: str) -> tuple[int, ...]:
         return tuple(self._tokenizer(text, add_special_tokens=False)["input_ids"])

@@ -57,7 +57,8 @@ class TemplateTokens:
     word_slots : dict of int to int
         Slots that ``[V:"words"]`` fills, and the id of the token that starts each.
     shared_ids : list of int
-        Leading ids that are the same in every row.
+        Leading ids that are the same in every row. Where they end in words before a
+        field, a row whose field joins those words in a way of its own may differ.
     starts_frozen : bool
         Whether words that differ from row to row stand before the first virtual token.
 
@@ -122,8 +123,11 @@ class TemplateTokens:
         for index, (piece, after) in enumerate(pairwise((*pieces, None))):
             if index in self._slots:
                 shared += self._slots[index]
-            elif isinstance(piece, Text) and not isinstance(after, Field):
+            elif isinstance(piece, Text):
                 at_start = len(shared) == len(self._start)
+                if isinstance(after, Field):
+                    lasting = self._segment_ids.lasting(piece.text, at_start=at_start)
+                    return shared + lasting, False
                 shared += self._segment_ids(_own_text(piece, after), at_start=at_start)
             else:
                 break
@@ -272,7 +276,7 @@ class TemplateTokens:
         if window is None or length + new_tokens <= window:
             return
         found = f"a row is {length} tokens long"
-        advice = "shorten it or use fewer virtual tokens"
+        advice = "shorten it or use fewer virtual tokens or demonstrations"
         if new_tokens:
             found += f", with max_new_tokens={new_tokens} {length + new_tokens}"
             advice = "shorten it or ask for fewer new tokens"
