@@ -11,6 +11,7 @@ import torch
 
 from ..errors import TrainingError
 from ..evaluation.baselines import text_baselines
+from ..evaluation.demonstrations import draw_demonstrations, with_demonstrations
 from ..evaluation.report import Report, evaluate
 from ..prompts.initializers import initial_table
 from ..prompts.prompt import Prompt
@@ -217,7 +218,8 @@ def _guess(job: Job) -> dict:
 def _score_wording(job: Job) -> dict:
     """Return the row of a template without virtual tokens; nothing is trained."""
     task = prepared_task(job)
-    prompt = Prompt(prepared_lm(job), job.template)
+    shown = draw_demonstrations(task, job.demonstrations, job.seed)
+    prompt = Prompt(prepared_lm(job), with_demonstrations(job.template, shown))
     dev, test = (
         evaluate(prompt, task, split=s, batch_size=job.batch_size, progress=False)
         for s in ("dev", "test")

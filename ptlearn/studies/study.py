@@ -172,7 +172,8 @@ def results(study, folder: str | Path | None = None) -> pd.DataFrame:
     DataFrame
         The columns of a row; ``arm`` as this study calls it; ``stage``; ``final``:
         whether the run counts for its arm (it is at the chosen rate) or only helped to
-        choose the rate; ``at_edge``: whether a rate outside the grid might have been better.
+        choose the rate; ``at_edge``: whether a rate outside the grid might have been
+        better.
 
     Raises
     ------
