@@ -101,6 +101,31 @@ def verify(
         raise typer.Exit(1)
 
 
+@app.command()
+def why(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Experiments; none: all of them.")
+    ] = None,
+    workers: Workers = 2,
+    model: Model = None,
+    results: Annotated[
+        Path | None, typer.Option(help="Folder of the rows; else data/results/why.")
+    ] = None,
+) -> None:
+    """Run the experiments on what an encoder does; goes on where it stopped."""
+    from ..studies.mechanism_runs import process_pool, run_experiment
+    from ..studies.mechanism_tables import mechanism_summary
+    from ..studies.mechanisms import experiments, load_experiment
+
+    chosen = [load_experiment(name) for name in names or experiments()]
+    with process_pool(workers) as pool:
+        for experiment in chosen:
+            experiment = experiment.on_model(model) if model else experiment
+            frame = run_experiment(experiment, results, pool)
+            print(f"\n{experiment.name}: {experiment.question}")
+            print(mechanism_summary(frame).to_string())
+
+
 def _folder(results: Path | None) -> Path:
     from ..studies.store import default_folder
 

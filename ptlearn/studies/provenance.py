@@ -17,7 +17,7 @@ START = "ptlearn.studies.run"
 
 
 @cache
-def code_version(package: Path = PACKAGE) -> str:
+def code_version(package: Path = PACKAGE, start: str = START) -> str:
     """Return a hash of what the code that runs a job does: 16 hexadecimal digits.
 
     It covers the module that runs a job and every module of this package that it
@@ -28,16 +28,18 @@ def code_version(package: Path = PACKAGE) -> str:
     ----------
     package : Path
         The folder of the package.
+    start : str
+        Another module that runs something and stores rows.
     """
     digest = hashlib.sha256()
-    for _, tree in sorted(_imported_modules(package).items()):
+    for _, tree in sorted(_imported_modules(package, start).items()):
         digest.update(repr(_meaning(tree)).encode())
     return digest.hexdigest()[:16]
 
 
-def covered_modules(package: Path = PACKAGE) -> list[str]:
+def covered_modules(package: Path = PACKAGE, start: str = START) -> list[str]:
     """Return the names of the modules that ``code_version`` covers, sorted."""
-    return sorted(_imported_modules(package))
+    return sorted(_imported_modules(package, start))
 
 
 def versions() -> dict[str, str]:
@@ -49,10 +51,10 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), "ptlearn": __version__} | found
 
 
-def _imported_modules(package: Path) -> dict[str, ast.Module]:
+def _imported_modules(package: Path, start: str) -> dict[str, ast.Module]:
     """Parse the module that runs a job and all that it imports, by name."""
     found: dict[str, ast.Module] = {}
-    waiting = [START]
+    waiting = [start]
     while waiting:
         name = waiting.pop()
         file = package.joinpath(*name.split(".")[1:]).with_suffix(".py")

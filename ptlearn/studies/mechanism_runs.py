@@ -1,0 +1,198 @@
+"""Running the experiments on what an encoder does: rows and tables as they come.
+
+An experiment that was killed goes on where it stopped: what has a row is not run again.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
+from contextlib import nullcontext
+from multiprocessing import get_context
+from pathlib import Path
+
+import pandas as pd
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from ..errors import StudyError
+from ..files import write_atomically
+from .lines import run_line
+from .mechanisms import Experiment, load_experiment
+from .recording import run_trace
+from .store import (
+    append_row,
+    default_folder,
+    drop_torn_line,
+    only_writer,
+    read_folder,
+    stored_folder,
+)
+
+
+def run_experiment(
+    experiment: str | Experiment,
+    folder: str | Path | None = None,
+    executor: Executor | None = None,
+    workers: int = 2,
+    *,
+    threads: int = 1,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Run what an experiment still lacks: its traces, then its lines.
+
+    Parameters
+    ----------
+    experiment : str or Experiment
+        A name in ``mechanisms.experiments()``, or an experiment.
+    folder : path, optional
+        Holds ``NAME.jsonl``, to which each row is added as it comes, and the folder
+        ``tables``, with the first and the last table of each trace (``KEY.safetensors``
+        with ``start`` and ``end``). None: ``why`` below the folder of the studies.
+    executor : concurrent.futures.Executor, optional
+        Where the traces run. None: ``workers`` new processes here.
+    workers, threads : int
+        Processes side by side, where no executor is given; threads of each.
+    progress : bool
+        Show a bar.
+
+    Returns
+    -------
+    DataFrame
+        As :func:`experiment_results`.
+
+    Raises
+    ------
+    StudyError
+        If the name is unknown, a worker died, another process is running the same
+        experiment, or a file of rows is damaged. Rows that are done stay.
+    """
+    if isinstance(experiment, str):
+        experiment = load_experiment(experiment)
+    folder = _folder(folder, default_folder())
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{experiment.name}.jsonl"
+    with (
+        only_writer(path),
+        process_pool(workers) if executor is None else nullcontext(executor) as pool,
+    ):
+        drop_torn_line(path)
+        for submit in (_submit_traces, _submit_lines):
+            rows = read_folder(folder)
+            pending = submit(experiment, rows, folder, pool, threads)
+            with tqdm(
+                total=len(pending), desc=experiment.name, disable=not progress
+            ) as bar:
+                for arm, row in _finished(pending, experiment.name):
+                    if "tables" in row:
+                        _save_tables(folder, row["key"], row.pop("tables"))
+                    about = {"experiment": experiment.name, "arm": arm}
+                    append_row(path, about | row)
+                    bar.set_postfix_str(arm)
+                    bar.update()
+    return experiment_results(experiment, folder)
+
+
+def process_pool(workers: int) -> ProcessPoolExecutor:
+    """Return new processes that traces can run in."""
+    # Spawned: a forked copy of a process with threads, as torch has, can hang.
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+
+
+def experiment_results(
+    experiment: str | Experiment, folder: str | Path | None = None
+) -> pd.DataFrame:
+    """Return the stored rows of an experiment, one line for each trace and line.
+
+    Parameters
+    ----------
+    experiment : str or Experiment
+    folder : path, optional
+        Where the rows lie; None: those that come with the package.
+
+    Returns
+    -------
+    DataFrame
+        The columns of a row; ``arm`` as this experiment calls it; ``kind``: "trace" or
+        "line".
+    """
+    if isinstance(experiment, str):
+        experiment = load_experiment(experiment)
+    rows = read_folder(_folder(folder, stored_folder()))
+    wanted = [("trace", arm, trace.key) for arm, trace in experiment.traces()]
+    wanted += [("line", arm, line.key) for arm, line, _ in experiment.between()]
+    return pd.DataFrame(
+        [
+            rows[key] | {"experiment": experiment.name, "arm": arm, "kind": kind}
+            for kind, arm, key in wanted
+            if key in rows
+        ]
+    )
+
+
+def load_tables(key: str, folder: str | Path | None = None) -> dict[str, Tensor]:
+    """Return a trace's first and last table, as ``start`` and ``end``."""
+    return load_file(_table_file(_folder(folder, stored_folder()), key))
+
+
+def _folder(folder: str | Path | None, studies: Path) -> Path:
+    return Path(folder) if folder is not None else studies / "why"
+
+
+def _table_file(folder: Path, key: str) -> Path:
+    return folder / "tables" / f"{key}.safetensors"
+
+
+def _save_tables(folder: Path, key: str, tables: list) -> None:
+    """Write the tables; before the row, so that a row is never without them."""
+    start, end = (torch.tensor(table) for table in tables)
+    with write_atomically(_table_file(folder, key)) as temporary:
+        save_file({"start": start, "end": end}, temporary)
+
+
+def _submit_traces(
+    experiment: Experiment, rows: dict, folder: Path, pool: Executor, threads: int
+) -> dict[Future, str]:
+    return {
+        pool.submit(run_trace, trace, threads): arm
+        for arm, trace in experiment.traces()
+        if trace.key not in rows
+    }
+
+
+def _submit_lines(
+    experiment: Experiment, rows: dict, folder: Path, pool: Executor, threads: int
+) -> dict[Future, str]:
+    pending = {}
+    for arm, line, trace in experiment.between():
+        if line.key in rows or rows[line.first]["error"] or rows[line.second]["error"]:
+            continue
+        first = load_tables(line.first, folder)[line.first_end].tolist()
+        second = load_tables(line.second, folder)[line.second_end].tolist()
+        pending[pool.submit(run_line, line, trace, first, second, threads)] = arm
+    return pending
+
+
+def _finished(pending: dict[Future, str], name: str) -> Iterator[tuple[str, dict]]:
+    """Yield (arm, row) as they end."""
+    try:
+        while pending:
+            done = wait(pending, return_when=FIRST_COMPLETED).done
+            # Whole rows first, or an error beside them would lose them.
+            for future in sorted(done, key=lambda f: f.exception() is not None):
+                yield pending.pop(future), future.result()
+    except BrokenExecutor as error:
+        raise StudyError(
+            f"a worker process died while experiment {name!r} ran, often for lack of "
+            "memory. The rows so far are kept: run it again, perhaps with workers=1"
+        ) from error
+    finally:
+        for future in pending:
+            future.cancel()

@@ -1,0 +1,136 @@
+"""What the experiments on encoders say, in small tables: means over seeds."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from .statistics import mean_interval
+
+FIRST_STEPS = slice(10, 20)
+"""The first steps at the full rate."""
+
+
+def mechanism_summary(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return one line for each arm of an experiment: means over seeds.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        What ``experiment_results`` returned.
+
+    Returns
+    -------
+    DataFrame
+        Index arm. ``dev_loss`` with ``low`` and ``high``: at the last step (nats a
+        row); ``at_start``, ``at_20``, ...: at other steps, the step before a switch
+        among them; ``runs`` and ``failed`` (not finite); ``rate``; ``multiplier``: how
+        far the table moves in one of the first steps, over the rate; ``move``: the
+        mean of steps 11 to 20, a coordinate; ``coupling`` and ``descent``: mean cosine
+        of two virtual tokens' moves, and of the move with straight down, over all
+        steps; ``start_length`` and ``end_length`` of a vector.
+    """
+    traces = frame[frame["kind"] == "trace"]
+    return pd.DataFrame.from_dict(
+        {arm: _trace_line(runs) for arm, runs in traces.groupby("arm", sort=False)},
+        orient="index",
+    )
+
+
+def _trace_line(runs: pd.DataFrame) -> dict:
+    whole = runs[runs["error"] == ""]
+
+    def mean(value: Callable) -> float:
+        return mean_interval([value(row) for _, row in whole.iterrows()])[0]
+
+    dev, low, high = mean_interval([d[-1][1] for d in whole["dev_losses"]])
+    return {
+        "dev_loss": dev,
+        "low": low,
+        "high": high,
+        **{
+            f"at_{step or 'start'}": mean(lambda row, s=step: dev_loss_at(row, s))
+            for step in _shown_steps(whole)
+        },
+        "runs": len(runs),
+        "failed": len(runs) - len(whole),
+        "rate": mean(lambda row: row["rates"][0]),
+        "multiplier": mean(_multiplier),
+        "move": mean(lambda row: np.mean(row["moves"][FIRST_STEPS] or np.nan)),
+        "coupling": mean(lambda row: np.mean(row["couplings"])),
+        "descent": mean(lambda row: np.mean(row["descents"])),
+        "start_length": mean(lambda row: np.mean(row["start_lengths"])),
+        "end_length": mean(lambda row: np.mean(row["end_lengths"])),
+    }
+
+
+def _shown_steps(runs: pd.DataFrame) -> list[int]:
+    """Return the start, steps 20, 60 and 120: each arm has them, if it is long enough.
+
+    Every switch of the course's experiments lies at one of them.
+    """
+    shown = (0, 20, 60, 120)
+    return [s for s in shown if all(s <= steps for steps in runs["steps"])]
+
+
+def dev_loss_at(row: pd.Series, step: int) -> float:
+    """Return a trace's dev loss at a step; NaN if it was not taken there."""
+    return dict(map(tuple, row["dev_losses"])).get(step, np.nan)
+
+
+def _multiplier(row: pd.Series) -> float:
+    return row["probe"].get(row["encoder"], {}).get("multiplier", np.nan)
+
+
+def barrier_summary(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return one line for each kind of line between tables.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        What ``experiment_results`` returned for an experiment with lines.
+
+    Returns
+    -------
+    DataFrame
+        Index what the lines are between. ``barrier`` with ``low`` and ``high``: how
+        far the loss rises above the higher end (nats a row); ``highest``: of any of
+        the lines; ``distance`` of the ends, root mean square a coordinate; ``lines``.
+        Lines that share a table are not independent: the interval is a rough one.
+    """
+    found = frame[(frame["kind"] == "line") & (frame["error"] == "")]
+    lines = {}
+    for arm, rows in found.groupby("arm", sort=False):
+        mean, low, high = mean_interval(rows["barrier"])
+        lines[arm] = {
+            "barrier": mean,
+            "low": low,
+            "high": high,
+            "highest": rows["barrier"].max(),
+            "distance": rows["distance"].mean(),
+            "lines": len(rows),
+        }
+    return pd.DataFrame.from_dict(lines, orient="index")
+
+
+def coupling_maps(frame: pd.DataFrame) -> dict[str, dict[int, np.ndarray]]:
+    """Return each arm's cosines between the moves of virtual tokens, mean over seeds.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        What ``experiment_results`` returned.
+
+    Returns
+    -------
+    dict
+        Arm to step to an array, (num_virtual_tokens, num_virtual_tokens).
+    """
+    traces = frame[(frame["kind"] == "trace") & (frame["error"] == "")]
+    return {
+        arm: {
+            int(step): np.mean([row[step] for row in runs["cosines"]], axis=0)
+            for step in runs["cosines"].iloc[0]
+        }
+        for arm, runs in traces.groupby("arm", sort=False)
+    }
