@@ -99,7 +99,7 @@ def holm(p_values: Iterable[float]) -> np.ndarray:
 
 def verdicts(
     frame: pd.DataFrame,
-    contrasts: Mapping[str, tuple[str, str]] | Iterable[tuple[str, str, str]],
+    contrasts: Mapping[str, tuple[str, str]] | Iterable[tuple[str, ...]],
     rule: Rule | None = None,
     *,
     outcome: str | None = None,
@@ -112,8 +112,9 @@ def verdicts(
     frame : DataFrame
         What ``results`` returned.
     contrasts : mapping or iterable
-        ``{name: (arm, baseline)}`` or (name, arm, baseline). All of them are one
-        family for Holm's correction.
+        ``{name: (arm, baseline)}``, or (name, arm, baseline), or (arm, baseline) as a
+        staged study has them, named "arm against baseline". All of them are one family
+        for Holm's correction.
     rule : Rule, optional
         None: ``Rule()``.
     outcome, without_folds
@@ -136,7 +137,7 @@ def verdicts(
     rule = rule or Rule()
     if isinstance(contrasts, Mapping):
         contrasts = [(name, *arms) for name, arms in contrasts.items()]
-    contrasts = list(contrasts)
+    contrasts = [_named(*contrast) for contrast in contrasts]
     names = [name for name, _, _ in contrasts]
     if not names or len(set(names)) < len(names):
         raise StudyError("a family needs at least one contrast, and different names")
@@ -147,6 +148,12 @@ def verdicts(
     p_holm = holm(one.p for one in found)
     lines = [_line(one, p, rule) for one, p in zip(found, p_holm, strict=True)]
     return pd.DataFrame(lines, index=pd.Index(names, name="contrast"))
+
+
+def _named(*contrast: str) -> tuple[str, str, str]:
+    if len(contrast) == 2:
+        return f"{contrast[0]} against {contrast[1]}", *contrast
+    return contrast
 
 
 def _line(found: Comparison, p_holm: float, rule: Rule) -> dict:

@@ -118,6 +118,8 @@ def test_a_family_is_judged_together(frame):
 def test_contrasts_may_be_a_list_and_folds_left_out(frame):
     as_list = [(name, *arms) for name, arms in CONTRASTS.items()]
     pd.testing.assert_frame_equal(verdicts(frame, as_list), verdicts(frame, CONTRASTS))
+    pairs = verdicts(frame, [("lstm", "bare"), ("mlp", "bare")])
+    assert list(pairs.index) == ["lstm against bare", "mlp against bare"]
     found = verdicts(frame, as_list, without_folds=(1,))
     assert (found["folds"] == 4).all()
 
