@@ -7,7 +7,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "catalogue": ["course_studies", "load_study"],
         "costs": ["estimate_cost"],
+        "inference": ["Comparison", "compare"],
         "job": ["Job"],
+        "robustness": ["reliability", "steps_to_loss"],
         "run": ["run_job"],
         "scheduler": ["run_study"],
         "statistics": [
@@ -19,6 +21,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "summary",
         ],
         "study": ["Arm", "Study", "results"],
+        "verdict": ["Rule", "verdicts"],
         "verification": ["verify"],
     },
 )

@@ -107,7 +107,7 @@ def paired_differences(
         different test rows, or if the runs have two metrics and `hits` does not say
         which counts.
     """
-    hits = hits or _own_hits(frame)
+    hits = hits or own_hits(frame)
     runs = {arm: _hits_by_seed(group, hits) for arm, group in _by_arm(frame)}
     if baseline not in runs:
         raise StudyError(
@@ -153,7 +153,7 @@ def easy_and_hard(frame: pd.DataFrame, *, hits: str | None = None) -> pd.DataFra
     StudyError
         If the runs have two metrics and `hits` does not say which counts.
     """
-    lines, hits = [], hits or _own_hits(frame)
+    lines, hits = [], hits or own_hits(frame)
     for arm, runs in _by_arm(frame):
         for _, run in runs[runs["error"] == ""].iterrows():
             easy, right = _easy(run), _hits(run[hits])
@@ -187,7 +187,7 @@ def recovered_gain(
     StudyError
         As :func:`paired_differences`.
     """
-    hits = hits or _own_hits(frame)
+    hits = hits or own_hits(frame)
     overall = paired_differences(frame, baseline, hits=hits)["difference"]
     only_hard = frame.copy()
     only_hard[hits] = [
@@ -247,7 +247,7 @@ def _refuse_empty(frame: pd.DataFrame) -> None:
         raise StudyError("no runs of this study are stored: run it first")
 
 
-def _own_hits(frame: pd.DataFrame) -> str:
+def own_hits(frame: pd.DataFrame) -> str:
     """Return the hits that the study's metric counts."""
     _refuse_empty(frame)
     metrics = set(frame["metric"])
