@@ -90,25 +90,14 @@ def answer_log_probs(prompted, rows, *, batch_size: int = 16) -> Tensor:
         If the model's logits are NaN or infinite.
     """
     examples = [prompted.tokens.encode(row) for row in as_rows(rows)]
-    result = torch.empty(len(examples))
-    with inference(prompted):
-        table = prompted.prompt_embeddings()
-        prefix = prompted._plan.shared_prefix(table, len(examples))
-        for batch in batches_by_length([len(e.ids) for e in examples], batch_size):
-            chosen = [examples[i] for i in batch]
-            logits = prompted._plan.logits(table, chosen, prefix)
-            result[batch] = sum_targets(logits, chosen).cpu().to(result.dtype)
-    bad = (~result.isfinite()).nonzero().flatten().tolist()
-    if bad:
-        raise not_finite(prompted, table, bad)
-    return result
+    return score_own(prompted, examples, batch_size=batch_size).log_probs
 
 
 @dataclass
 class OwnScores:
     """What a prompt says of each row's own answer, as in :class:`Scores`."""
 
-    log_probs: list[float]
+    log_probs: Tensor
     hits: list[bool]
 
 
@@ -137,7 +126,7 @@ def score_own(
     log_probs, hits = torch.empty(len(examples)), [False] * len(examples)
     with inference(prompted):
         table = prompted.prompt_embeddings()
-        prefix = prompted._plan.shared_prefix(table)
+        prefix = prompted._plan.shared_prefix(table, len(examples))
         for batch in batches_by_length([len(e.ids) for e in examples], batch_size):
             chosen = [examples[i] for i in batch]
             logits = prompted._plan.logits(table, chosen, prefix, context_cache)
@@ -149,7 +138,7 @@ def score_own(
     bad = (~log_probs.isfinite()).nonzero().flatten().tolist()
     if bad:
         raise not_finite(prompted, table, bad)
-    return OwnScores(log_probs.tolist(), hits)
+    return OwnScores(log_probs, hits)
 
 
 def not_finite(prompted, table: Tensor | None, bad: list[int]) -> PromptError:

@@ -54,7 +54,7 @@ class Protocol:
     halving_steps: int = 120
     confirm_steps: int = 300
     folds: tuple[int | None, ...] = (0, 1, 2, 3, 4)
-    seeds_per_fold: int = 2
+    seeds_per_fold: int = 3
     first_seed: int = 1000
 
     def confirming_seeds(self) -> list[tuple[int | None, int]]:

@@ -1,5 +1,6 @@
 """Running one job: train a prompt, or score a wording or a guess; the row it leaves."""
 
+import math
 import time
 import warnings
 from collections.abc import Iterable, Iterator
@@ -17,6 +18,7 @@ from ..prompts.initializers import initial_table
 from ..prompts.prompt import Prompt
 from ..prompts.tuner import PromptTuner
 from ..tasks.task import Task
+from ..training.dev import EVALUATION_BATCH
 from ..training.fit import fit
 from ..training.history import History
 from .job import Job
@@ -154,7 +156,7 @@ def _train(job: Job) -> dict:
     if not job.score_test:
         return row | {"score": None, "test_hits": "", "test_correct": ""}
     prompt = tuner.fold()
-    report = evaluate(prompt, task, batch_size=job.batch_size, progress=False)
+    report = evaluate(prompt, task, batch_size=EVALUATION_BATCH, progress=False)
     lengths = prompt.prompt_embeddings().norm(dim=1)
     row |= _test(report, job.metric) | {"end_lengths": _rounded(lengths)}
     return row | {"table": prompt.prompt_embeddings().cpu()}
@@ -186,10 +188,12 @@ def _moves(watcher: TableWatcher) -> dict:
     return {"moves": _rounded(moves), "start_lengths": _rounded(watcher.lengths)}
 
 
-def _rounded(numbers: Iterable) -> list[float]:
+def _rounded(numbers: Iterable) -> list[float | None]:
+    """Return numbers as they are stored; JSON has none that are not finite."""
     if isinstance(numbers, torch.Tensor):
         numbers = numbers.tolist()
-    return [float(f"{number:.{DIGITS}g}") for number in numbers]
+    finite = (number if math.isfinite(number) else None for number in numbers)
+    return [n if n is None else float(f"{n:.{DIGITS}g}") for n in finite]
 
 
 def _test(report: Report, metric: str) -> dict:
@@ -221,7 +225,7 @@ def _score_wording(job: Job) -> dict:
     shown = draw_demonstrations(task, job.demonstrations, job.seed)
     prompt = Prompt(prepared_lm(job), with_demonstrations(job.template, shown))
     dev, test = (
-        evaluate(prompt, task, split=s, batch_size=job.batch_size, progress=False)
+        evaluate(prompt, task, split=s, batch_size=EVALUATION_BATCH, progress=False)
         for s in ("dev", "test")
     )
     return {

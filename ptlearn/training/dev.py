@@ -11,6 +11,9 @@ from ..prompts.tuner import PromptTuner
 from ..tasks.task import Task
 from .config import TrainingConfig
 
+EVALUATION_BATCH = 64
+"""Rows scored together, where training takes fewer."""
+
 
 class DevSplit:
     """Scores a tuner on a task's dev rows; a task without them has no scores.
@@ -56,14 +59,13 @@ class DevSplit:
         return score, loss
 
     def _score(self) -> tuple[float, float]:
-        options = {
-            "batch_size": self.config.batch_size,
-            "context_cache": self.context_cache,
-        }
+        # Without gradients many more rows fit into the memory of a training step.
+        batch_size = max(self.config.batch_size, EVALUATION_BATCH)
+        options = {"batch_size": batch_size, "context_cache": self.context_cache}
         if self.config.metric != "accuracy":
             # No other answer is looked at, which is several times faster.
             own = scoring.score_own(self.tuner, self.examples, **options)
-            loss = -sum(own.log_probs) / len(self.rows)
+            loss = -own.log_probs.double().mean().item()
             hits = sum(own.hits) / len(self.rows)
             return (hits if self.config.metric == "p_at_1" else -loss), loss
         scores = scoring.score(
