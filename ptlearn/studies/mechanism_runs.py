@@ -36,6 +36,9 @@ from .store import (
     stored_folder,
 )
 
+NAMING = ["experiment", "arm", "kind", "error"]
+"""Columns that a table has even without rows."""
+
 
 def run_experiment(
     experiment: str | Experiment,
@@ -128,13 +131,12 @@ def experiment_results(
     rows = read_folder(_folder(folder, stored_folder()))
     wanted = [("trace", arm, trace.key) for arm, trace in experiment.traces()]
     wanted += [("line", arm, line.key) for arm, line, _ in experiment.between()]
-    return pd.DataFrame(
-        [
-            rows[key] | {"experiment": experiment.name, "arm": arm, "kind": kind}
-            for kind, arm, key in wanted
-            if key in rows
-        ]
-    )
+    lines = [
+        rows[key] | {"experiment": experiment.name, "arm": arm, "kind": kind}
+        for kind, arm, key in wanted
+        if key in rows
+    ]
+    return pd.DataFrame(lines, columns=None if lines else NAMING)
 
 
 def load_tables(key: str, folder: str | Path | None = None) -> dict[str, Tensor]:

@@ -71,10 +71,12 @@ class Rates:
 
     def _matched(self, kind: str) -> float:
         if kind not in self.found:
-            lr = PROBE_RATES[self.trace.optimizer]
+            lr, multiplier = PROBE_RATES[self.trace.optimizer], 0.0
             for _ in range(2):  # once far below the rate, once near it
-                multiplier = self._probe(self._make(kind)(lr)) / lr
-                lr = self.move / multiplier
+                measured = self._probe(self._make(kind)(lr)) / lr
+                if not 0 < measured < math.inf:
+                    break  # so hot that the loss is not finite: the trace will say so
+                multiplier, lr = measured, self.move / measured
             self.found[kind] = {"lr": short(lr), "multiplier": short(multiplier)}
         return self.found[kind]["lr"]
 
@@ -197,7 +199,7 @@ class Record:
     def take(self, step, table: Tensor, loss: float, gradient: Tensor, norm: float):
         """Note a step that led to ``table``."""
         if not (math.isfinite(loss) and table.isfinite().all()):
-            self.error = f"the loss is {loss} at step {step}, or the table not finite"
+            self.error = f"the loss is {loss} at step {step}: it or the table diverged"
             return
         move, self.table = table - self.table, table
         cosines = move_cosines(move)
