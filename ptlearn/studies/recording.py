@@ -14,11 +14,11 @@ from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, normalize
 
 from .movers import Graft, Mover, root_mean_square
+from .prepare import arithmetic
 from .provenance import code_version, versions
 from .traces import Surface, Trace, encoder_of, start_table
 
@@ -101,14 +101,10 @@ def run_trace(trace: Trace, threads: int = 1) -> dict[str, Any]:
         ``tables``: the first and the last table, as lists. A run whose loss was not
         finite ends there and says so in ``error``.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
     started = time.perf_counter()
-    try:
+    with arithmetic(threads):
         surface = Surface(trace)
         found = train(trace, surface)
-    finally:
-        torch.set_num_threads(before)
     return {
         "key": trace.key,
         **asdict(trace),

@@ -7,7 +7,6 @@ from ptlearn.studies.movers import (
     LENGTH_TOLERANCE,
     CutEncoder,
     Graft,
-    LinearEncoder,
     Mover,
     encoder_at,
     root_mean_square,
@@ -111,7 +110,10 @@ def test_only_without_the_cut_does_one_tokens_gradient_move_another(kind):
 
 
 def test_the_linear_encoder_starts_at_its_table():
-    assert LinearEncoder(START)().equal(START)
+    walker = mover("linear")
+    assert walker.table().equal(START)
+    walker.step(gradient(START))
+    assert not walker.table().equal(START)
 
 
 def test_a_gradient_is_clipped_to_the_norm():
