@@ -10,7 +10,7 @@ from small_traces import BARE
 import ptlearn as pt
 from ptlearn.errors import StudyError
 from ptlearn.prompts.initializers import word_vectors
-from ptlearn.studies import recording
+from ptlearn.studies import recording, traces
 from ptlearn.studies.provenance import code_version, covered_modules
 from ptlearn.studies.recording import move_cosines, run_trace
 from ptlearn.studies.traces import Surface, Trace, start_table
@@ -179,3 +179,28 @@ def test_threads_are_put_back():
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU on this machine")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"encoder": "lstm"},
+        {"encoder": "lstm", "cut": True},
+        {"encoder": "mlp", "optimizer": "sgd"},
+        {"start": "lstm", "length_of": "lstm"},
+        {"encoder": "mlp", "switch_at": 3, "then": "none"},
+    ],
+)
+def test_on_a_gpu_a_trace_goes_the_way_it_goes_on_the_cpu(changes, monkeypatch):
+    trace = replace(BARE, **changes)
+    rows = {}
+    for device in ("cpu", "cuda"):
+        lm = pt.load_lm("tiny", device=device)
+        monkeypatch.setattr(traces, "prepared_lm", lambda job, lm=lm: lm)
+        rows[device] = run_trace(trace)
+    assert rows["cuda"]["error"] == "" and rows["cuda"]["switch_gap"] in (None, 0.0)
+    assert rows["cuda"]["rates"] == pytest.approx(rows["cpu"]["rates"], rel=0.02)
+    assert rows["cuda"]["losses"] == pytest.approx(rows["cpu"]["losses"], rel=0.01)
+    assert rows["cuda"]["moves"] == pytest.approx(rows["cpu"]["moves"], rel=0.1)
