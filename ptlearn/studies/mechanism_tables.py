@@ -83,7 +83,7 @@ def lowest_dev_loss(row: Mapping) -> float:
     """Return the lowest dev loss of a run, from ``dev_losses`` or ``dev_loss``."""
     curve = row.get("dev_losses")
     if not isinstance(curve, list):
-        return float(row["dev_loss"])
+        return float(row.get("dev_loss", np.nan))
     return min((loss for _, loss in curve), default=np.nan)
 
 
@@ -94,7 +94,7 @@ def early_move(row: Mapping) -> float:
     """
     moves = row.get("moves")
     if not isinstance(moves, list):
-        return float(row["move"])
+        return float(row.get("move", np.nan))
     return float(np.mean(moves[FIRST_STEPS] or moves or np.nan))
 
 

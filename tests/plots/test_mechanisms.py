@@ -29,7 +29,7 @@ def test_rate_and_move_draws_one_curve_over_the_rate_and_one_over_the_move():
         for lr in (0.001, 0.01)
         for d in ([[0, 9.0], [20, 2.0], [40, 3.0]], [[0, 9.0], [20, 4.0]])
     ]
-    lines.append({"arm": "wording", "lr": np.nan, "moves": np.nan, "dev_losses": []})
+    lines.append({"arm": "wording", "lr": 0.1, "moves": np.nan, "dev_losses": []})
     left, right = axes(drawn(plots.rate_and_move(pd.DataFrame(lines))))
     for ax, scale in ((left, 1), (right, 100)):
         curves = [x for x in lines_with_points(ax) if x.get_linestyle() != "None"]
