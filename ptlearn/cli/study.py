@@ -114,7 +114,7 @@ def why(
 ) -> None:
     """Run the experiments on what an encoder does; goes on where it stopped."""
     from ..studies.mechanism_runs import process_pool, run_experiment
-    from ..studies.mechanism_tables import mechanism_summary
+    from ..studies.mechanism_tables import barrier_summary, mechanism_summary
     from ..studies.mechanisms import experiments, load_experiment
 
     chosen = [load_experiment(name) for name in names or experiments()]
@@ -123,7 +123,9 @@ def why(
             experiment = experiment.on_model(model) if model else experiment
             frame = run_experiment(experiment, results, pool)
             print(f"\n{experiment.name}: {experiment.question}")
-            print(mechanism_summary(frame).to_string())
+            print(mechanism_summary(frame).round(3).to_string())
+            if experiment.lines:
+                print(barrier_summary(frame).round(3).to_string())
 
 
 def _folder(results: Path | None) -> Path:

@@ -22,7 +22,15 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "wording_bars",
         ],
         "geometry": ["token_geometry"],
+        "mechanisms": [
+            "coupling",
+            "grafts",
+            "lengths",
+            "rate_and_move",
+            "sgd_and_adam",
+        ],
         "studies": ["convergence", "what_helped"],
         "style": ["use_style"],
+        "traces": ["barriers", "loss_curves", "switches"],
     },
 )

@@ -6,6 +6,7 @@ import seaborn as sns
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 # Colour is never the only difference between two lines, so that a grey print
 # and a colour-blind reader lose nothing.
@@ -75,6 +76,14 @@ def from_zero(ax: Axes) -> None:
     top = ax.get_ylim()[1]
     # The margin was a share of the data's own range, which may be next to nothing.
     ax.set_ylim(0, 1.03 * top if top > 0.06 else 0.1)
+
+
+def plain_log(axis) -> None:
+    """Make an axis logarithmic, with plain numbers at 1, 2 and 5 of each decade."""
+    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def score_label(score: str) -> str:

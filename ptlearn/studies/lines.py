@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .prepare import arithmetic
 from .provenance import code_version, versions
 from .recording import short
 from .traces import Surface, Trace
@@ -68,17 +69,13 @@ def run_line(
         how far the highest point lies above the higher end, 0 if the ends are highest.
         ``distance``: root mean square of the tables' difference a coordinate.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
     started = time.perf_counter()
-    try:
+    with arithmetic(threads):
         surface = Surface(trace)
         ends = [
             torch.tensor(end, device=surface.words.device) for end in (first, second)
         ]
         losses = line_losses(surface, *ends, points=line.points)
-    finally:
-        torch.set_num_threads(before)
     finite = all(math.isfinite(loss) for loss in losses)
     difference = (ends[1] - ends[0]).pow(2).mean().sqrt()
     return {

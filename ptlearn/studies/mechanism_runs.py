@@ -34,7 +34,11 @@ from .store import (
     only_writer,
     read_folder,
     stored_folder,
+    table_path,
 )
+
+NAMING = ["experiment", "arm", "kind", "error"]
+"""Columns that a table has even without rows."""
 
 
 def run_experiment(
@@ -128,32 +132,27 @@ def experiment_results(
     rows = read_folder(_folder(folder, stored_folder()))
     wanted = [("trace", arm, trace.key) for arm, trace in experiment.traces()]
     wanted += [("line", arm, line.key) for arm, line, _ in experiment.between()]
-    return pd.DataFrame(
-        [
-            rows[key] | {"experiment": experiment.name, "arm": arm, "kind": kind}
-            for kind, arm, key in wanted
-            if key in rows
-        ]
-    )
+    lines = [
+        rows[key] | {"experiment": experiment.name, "arm": arm, "kind": kind}
+        for kind, arm, key in wanted
+        if key in rows
+    ]
+    return pd.DataFrame(lines, columns=None if lines else NAMING)
 
 
 def load_tables(key: str, folder: str | Path | None = None) -> dict[str, Tensor]:
     """Return a trace's first and last table, as ``start`` and ``end``."""
-    return load_file(_table_file(_folder(folder, stored_folder()), key))
+    return load_file(table_path(_folder(folder, stored_folder()), key))
 
 
 def _folder(folder: str | Path | None, studies: Path) -> Path:
     return Path(folder) if folder is not None else studies / "why"
 
 
-def _table_file(folder: Path, key: str) -> Path:
-    return folder / "tables" / f"{key}.safetensors"
-
-
 def _save_tables(folder: Path, key: str, tables: list) -> None:
     """Write the tables; before the row, so that a row is never without them."""
     start, end = (torch.tensor(table) for table in tables)
-    with write_atomically(_table_file(folder, key)) as temporary:
+    with write_atomically(table_path(folder, key)) as temporary:
         save_file({"start": start, "end": end}, temporary)
 
 

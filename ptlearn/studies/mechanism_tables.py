@@ -1,6 +1,6 @@
 """What the experiments on encoders say, in small tables: means over seeds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,7 @@ from .statistics import mean_interval
 
 FIRST_STEPS = slice(10, 20)
 """The first steps at the full rate."""
+LABELS = {"none": "bare", "linear": "linear", "mlp": "MLP", "lstm": "LSTM"}
 
 
 def mechanism_summary(frame: pd.DataFrame) -> pd.DataFrame:
@@ -56,7 +57,7 @@ def _trace_line(runs: pd.DataFrame) -> dict:
         "failed": len(runs) - len(whole),
         "rate": mean(lambda row: row["rates"][0]),
         "multiplier": mean(_multiplier),
-        "move": mean(lambda row: np.mean(row["moves"][FIRST_STEPS] or np.nan)),
+        "move": mean(early_move),
         "coupling": mean(lambda row: np.mean(row["couplings"])),
         "descent": mean(lambda row: np.mean(row["descents"])),
         "start_length": mean(lambda row: np.mean(row["start_lengths"])),
@@ -76,6 +77,25 @@ def _shown_steps(runs: pd.DataFrame) -> list[int]:
 def dev_loss_at(row: pd.Series, step: int) -> float:
     """Return a trace's dev loss at a step; NaN if it was not taken there."""
     return dict(map(tuple, row["dev_losses"])).get(step, np.nan)
+
+
+def lowest_dev_loss(row: Mapping) -> float:
+    """Return the lowest dev loss of a run, from ``dev_losses`` or ``dev_loss``."""
+    curve = row.get("dev_losses")
+    if not isinstance(curve, list):
+        return float(row.get("dev_loss", np.nan))
+    return min((loss for _, loss in curve), default=np.nan)
+
+
+def early_move(row: Mapping) -> float:
+    """Return a run's ``move``: the mean of ``moves`` in the first steps after warm-up.
+
+    A run that ended before has the mean of all its steps.
+    """
+    moves = row.get("moves")
+    if not isinstance(moves, list):
+        return float(row.get("move", np.nan))
+    return float(np.mean(moves[FIRST_STEPS] or moves or np.nan))
 
 
 def _multiplier(row: pd.Series) -> float:
@@ -134,3 +154,86 @@ def coupling_maps(frame: pd.DataFrame) -> dict[str, dict[int, np.ndarray]]:
         }
         for arm, runs in traces.groupby("arm", sort=False)
     }
+
+
+def graft_table(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the dev loss of each direction of a step with each length.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        What ``experiment_results("step_or_direction")`` returned.
+
+    Returns
+    -------
+    DataFrame
+        ``encoder``: whose fresh output all start at; ``direction`` and ``length`` of
+        the steps; ``dev_loss``, ``low``, ``high``: mean at the last step with its
+        interval; ``text``: mean and range over seeds.
+    """
+    whole = _whole(frame)
+    plain = whole[(whole["optimizer"] == "adam") & (whole["switch_at"] == 0)]
+    lines = []
+    for kind in ("mlp", "lstm"):
+        lengths = {
+            ("none", kind): f"bare,\n{LABELS[kind]}'s rate",
+            ("none", ""): "bare,\nown rate",
+            (kind, ""): LABELS[kind],
+        }
+        own = plain[(plain["start"] == kind) | (plain["encoder"] == kind)]
+        for direction in ("none", kind):
+            for (length, rate), label in lengths.items():
+                lends = "" if length == direction else length
+                runs = own[
+                    (own["encoder"] == direction)
+                    & (own["length_of"] == lends)
+                    & (own["rate_of"] == rate)
+                ]
+                names = {"direction": LABELS[direction], "length": label}
+                if len(runs):
+                    lines.append({"encoder": LABELS[kind], **names, **_ends(runs)})
+    columns = ["encoder", "direction", "length", "dev_loss", "low", "high", "text"]
+    return pd.DataFrame(lines, columns=columns)
+
+
+def sgd_table(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the dev loss after as many steps of SGD as of Adam.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        What ``experiment_results("step_or_direction")`` returned.
+
+    Returns
+    -------
+    DataFrame
+        ``encoder``, ``optimizer``, ``move`` (of the first steps, as was asked),
+        ``step`` (the last that all have), ``dev_loss``, ``low``, ``high``.
+    """
+    whole = _whole(frame)
+    grafted = (whole["length_of"] != "") | (whole["rate_of"] != "")
+    plain = whole[~grafted & (whole["start"] == "normal")]
+    lines = []
+    step = plain["steps"].min() if len(plain) else 0
+    groups = plain.groupby(["encoder", "optimizer", "move"], sort=False)
+    for (kind, optimizer, move), runs in groups:
+        about = {"encoder": LABELS[kind], "optimizer": optimizer, "move": move}
+        lines.append(about | {"step": step} | _ends(runs, step))
+    columns = ["encoder", "optimizer", "move", "step", "dev_loss", "low", "high"]
+    return pd.DataFrame(lines, columns=columns)
+
+
+def _whole(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the traces that did not break off."""
+    settings = ["encoder", "optimizer", "switch_at", "start", "length_of", "rate_of"]
+    if frame.empty:
+        return pd.DataFrame(columns=[*settings, "move", "steps"])
+    return frame[(frame["kind"] == "trace") & (frame["error"] == "")]
+
+
+def _ends(runs: pd.DataFrame, step: int | None = None) -> dict:
+    """Return mean, interval and range of the dev loss at a step, or at the last."""
+    losses = [dev_loss_at(row, step or row["steps"]) for _, row in runs.iterrows()]
+    mean, low, high = mean_interval(losses)
+    text = f"{mean:.2f}\n{min(losses):.2f} to\n{max(losses):.2f}"
+    return {"dev_loss": mean, "low": low, "high": high, "text": text}

@@ -19,30 +19,6 @@ LENGTH_TOLERANCE = 0.01
 """How far, as a share, the length of a grafted move may be from the one asked for."""
 
 
-class LinearEncoder(nn.Module):
-    """Sends the vectors through one matrix that all of them share: E W + b.
-
-    W starts as the identity and b at zero, so that it starts at the given table. It can
-    reach what a bare table can and no more: only the way there differs.
-
-    Parameters
-    ----------
-    table : Tensor, shape (num_virtual_tokens, token_dim)
-    """
-
-    def __init__(self, table: Tensor):
-        super().__init__()
-        self.embedding = nn.Parameter(table.clone())
-        self.linear = nn.Linear(table.shape[1], table.shape[1])
-        nn.init.eye_(self.linear.weight)
-        nn.init.zeros_(self.linear.bias)
-        self.to(table)
-
-    def forward(self) -> Tensor:
-        """Compute the table, shape (num_virtual_tokens, token_dim)."""
-        return self.linear(self.embedding)
-
-
 class CutEncoder(nn.Module):
     """One whole copy of an encoder for each virtual token, so that they share nothing.
 
@@ -64,13 +40,17 @@ class CutEncoder(nn.Module):
         return torch.stack([copy()[i] for i, copy in enumerate(self.copies)])
 
 
-def encoder_at(kind: str, vectors: Tensor, *, seed: int, cut: bool = False):
+def encoder_at(
+    kind: str, vectors: Tensor, *, seed: int, cut: bool = False
+) -> nn.Module:
     """Make an encoder that is called without arguments and returns the table.
 
     Parameters
     ----------
     kind : str
-        One of ``ENCODERS``.
+        One of ``ENCODERS``. "linear" is one matrix that all virtual tokens share. It
+        is taken in its residual form, which starts as the identity: it can reach what
+        a bare table can, from the same start, and only the way there differs.
     vectors : Tensor, shape (num_virtual_tokens, token_dim)
         The input of "mlp" and "lstm"; for the others the table that they start at.
     seed : int
@@ -78,14 +58,10 @@ def encoder_at(kind: str, vectors: Tensor, *, seed: int, cut: bool = False):
     cut : bool
         One copy for each virtual token.
     """
-
-    def one():
-        # A fixed start needs no seed.
-        if kind == "linear":
-            return LinearEncoder(vectors)
-        return make_encoder(kind, vectors, seed=seed)
-
-    return CutEncoder([one() for _ in vectors]) if cut else one()
+    name = "residual-linear" if kind == "linear" else kind
+    if not cut:
+        return make_encoder(name, vectors, seed=seed)
+    return CutEncoder([make_encoder(name, vectors, seed=seed) for _ in vectors])
 
 
 class Mover:

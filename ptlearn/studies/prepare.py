@@ -3,6 +3,8 @@
 import copy
 import platform
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import torch
@@ -73,3 +75,16 @@ def device_name(job: Job) -> str:
         return f"cuda {torch.cuda.get_device_name(place)}"
     instructions = torch.backends.cpu.get_cpu_capability()
     return f"{place.type} {platform.machine()} {instructions}"
+
+
+@contextmanager
+def arithmetic(threads: int) -> Iterator[None]:
+    """Use so many threads, and full float32 on a GPU too, for the time of a run."""
+    before = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
+    torch.set_num_threads(threads)
+    torch.backends.cudnn.allow_tf32 = False  # an LSTM would lose 13 of 23 bits
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        torch.backends.cudnn.allow_tf32 = before[1]

@@ -14,11 +14,11 @@ from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, normalize
 
 from .movers import Graft, Mover, root_mean_square
+from .prepare import arithmetic
 from .provenance import code_version, versions
 from .traces import Surface, Trace, encoder_of, start_table
 
@@ -71,10 +71,12 @@ class Rates:
 
     def _matched(self, kind: str) -> float:
         if kind not in self.found:
-            lr = PROBE_RATES[self.trace.optimizer]
+            lr, multiplier = PROBE_RATES[self.trace.optimizer], 0.0
             for _ in range(2):  # once far below the rate, once near it
-                multiplier = self._probe(self._make(kind)(lr)) / lr
-                lr = self.move / multiplier
+                measured = self._probe(self._make(kind)(lr)) / lr
+                if not 0 < measured < math.inf:
+                    break  # so hot that the loss is not finite: the trace will say so
+                multiplier, lr = measured, self.move / measured
             self.found[kind] = {"lr": short(lr), "multiplier": short(multiplier)}
         return self.found[kind]["lr"]
 
@@ -99,14 +101,10 @@ def run_trace(trace: Trace, threads: int = 1) -> dict[str, Any]:
         ``tables``: the first and the last table, as lists. A run whose loss was not
         finite ends there and says so in ``error``.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
     started = time.perf_counter()
-    try:
+    with arithmetic(threads):
         surface = Surface(trace)
         found = train(trace, surface)
-    finally:
-        torch.set_num_threads(before)
     return {
         "key": trace.key,
         **asdict(trace),
@@ -197,7 +195,7 @@ class Record:
     def take(self, step, table: Tensor, loss: float, gradient: Tensor, norm: float):
         """Note a step that led to ``table``."""
         if not (math.isfinite(loss) and table.isfinite().all()):
-            self.error = f"the loss is {loss} at step {step}, or the table not finite"
+            self.error = f"the loss is {loss} at step {step}: it or the table diverged"
             return
         move, self.table = table - self.table, table
         cosines = move_cosines(move)

@@ -34,7 +34,7 @@ class Trace:
     Attributes
     ----------
     encoder : str
-        "none", "linear", "mlp", "lstm", "residual-mlp" or "residual-lstm".
+        One of ``movers.ENCODERS``; see ``movers.encoder_at``.
     cut : bool
         A separate copy of the encoder for each virtual token.
     start : str

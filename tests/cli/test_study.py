@@ -5,12 +5,15 @@ import sys
 
 import pytest
 from small_study import MadeUpRows, run
+from small_traces import MadeUpTraces
+from small_traces import run as run_why
 from typer.testing import CliRunner
 
 from ptlearn.cli.app import app
 from ptlearn.errors import StudyError
 from ptlearn.studies.catalogue import load_study
 from ptlearn.studies.job import Job
+from ptlearn.studies.mechanisms import load_experiment
 from ptlearn.studies.run import run_job
 from ptlearn.studies.store import append_row
 
@@ -77,6 +80,16 @@ def test_verify_passes_a_true_row_and_fails_a_false_one(tmp_path):
     assert found.exit_code == 1 and found.output.startswith("[FAIL]"), found.output
 
 
+def test_why_goes_on_with_the_experiments_that_lack_rows(tmp_path):
+    rows = tmp_path / "why"
+    run_why(load_experiment("surface").on_model("tiny"), rows, MadeUpTraces())
+    found = shell("why", "surface", "--model", "tiny", "--results", rows)
+    assert found.exit_code == 0, found.output
+    assert "in one basin" in found.output and "residual MLP, two seeds" in found.output
+    found = shell("why", "surfac", "--results", rows)
+    assert "no experiment is called 'surfac'" in str(found.exception)
+
+
 def test_study_without_words_says_what_there_is():
     for words in ([], ["run"], ["plan"]):
         assert shell(*words).exit_code == 2
@@ -88,7 +101,7 @@ def test_help_does_not_wait_for_torch():
 import sys
 from typer.testing import CliRunner
 from ptlearn.cli.app import app
-for words in ([], ["run"], ["plan"], ["list"], ["verify"]):
+for words in ([], ["run"], ["plan"], ["list"], ["verify"], ["why"]):
     assert CliRunner().invoke(app, ["study", *words, "--help"]).exit_code == 0
 print("torch" in sys.modules)
 """
