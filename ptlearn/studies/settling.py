@@ -34,8 +34,8 @@ MAIN = (
 )
 """The contrasts of every main study: an encoder beside the same start without it."""
 CROSS_VALIDATED = Protocol()
-OWN_SPLIT = Protocol(tuning_fold=None, folds=(None,), seeds_per_fold=6)
-FEW_SHOT = replace(OWN_SPLIT, tuning_seeds=(101, 102, 103, 104), seeds_per_fold=10)
+OWN_SPLIT = Protocol(tuning_fold=None, folds=(None,), seeds_per_fold=5)
+FEW_SHOT = replace(OWN_SPLIT, tuning_seeds=(101, 102, 103, 104), seeds_per_fold=8)
 
 
 def _arms(base: Job, named: dict[str, dict]) -> tuple[Arm, ...]:
@@ -117,7 +117,7 @@ def _topics() -> StagedStudy:
         "Which of eight classes a definition describes: the same questions",
         _arms(TOPIC, _encoders(TOPIC_WORDS) | _baselines(wording, (8,))),
         (*MAIN, ("bare", "8 demonstrations")),
-        replace(OWN_SPLIT, seeds_per_fold=5),
+        replace(OWN_SPLIT, seeds_per_fold=4),
     )
 
 
