@@ -89,12 +89,18 @@ def list_(model: Model = None, results: Results = None) -> None:
 @app.command()
 def verify(
     n: Annotated[int, typer.Argument(min=1, help="How many rows, drawn anew.")] = 1,
+    full: Annotated[
+        bool, typer.Option("--full", help="Make the whole runs again: minutes each.")
+    ] = False,
     results: Results = None,
 ) -> None:
-    """Repeat stored rows; exit code 1 if one comes out otherwise."""
-    from ..studies.verification import verify as repeat_rows
+    """Check stored rows: how training began, and what the prompt scores.
 
-    checks = repeat_rows(n, folder=results)
+    Exit code 1 if one comes out otherwise.
+    """
+    from ..studies.verification import verify as check_rows
+
+    checks = check_rows(n, folder=results, full=full)
     for check in checks:
         print(check)
     if any(check.faults for check in checks):

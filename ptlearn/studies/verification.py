@@ -1,10 +1,10 @@
-"""Repeating stored rows: one that cannot be repeated is a defect.
+"""Verifying stored rows: one that does not hold is a defect.
 
-A processor of another kind adds in another order. Adam's first steps divide each
-gradient by its own size, which magnifies the last bits: an LSTM's losses part by a
-hundredth within four steps, a bare table's within ten. So what a repetition must meet
-depends on whether it rounds as the stored run did. The first two losses tell: they are
-the same bit for bit, or not.
+A processor of another kind adds in another order, and training magnifies the last bits
+until two runs of one job are two draws. So a row is not simply run again. What any
+processor can repeat within a narrow tolerance is checked everywhere: how training
+began, and what the stored table scores. The run as a whole is checked where its bits
+can be the same.
 """
 
 import random
@@ -12,45 +12,46 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from ..errors import StudyError
+from ..errors import PtlearnError, StudyError
+from . import checks
 from .job import Job
-from .provenance import code_version
-from .run import run_job
+from .older_rows import repeat_older
+from .prepare import device_name
+from .provenance import code_version, versions
 from .store import read_folder, stored_folder
-
-LOSS_TOLERANCE = 1e-3
-BEFORE_ROUNDING_GROWS = 2
-"""Losses that no optimiser step, or one tiny one of the warm-up, has touched."""
-DEVIATIONS = 3
 
 
 @dataclass(frozen=True)
 class Check:
-    """The outcome of repeating one row.
+    """The outcome of verifying one row.
 
     Attributes
     ----------
     row : dict
         The stored row.
     faults : tuple of str
-        What differs by more than it may; empty if nothing does.
+        Sentences that say what differs by more than it may; empty if nothing does.
     same_code : bool
         Whether the code that ran now is the code that made the row.
+    notes : tuple of str
+        What could not be checked, and why.
     """
 
     row: dict
     faults: tuple[str, ...]
     same_code: bool
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         about = f"{self.row['task']}, {self.row.get('arm', '')}, "
         about += f"lr {self.row['lr']}, seed {self.row['seed']} ({self.row['key']})"
-        code = "" if self.same_code else " (made by another version of the code)"
+        notes = list(self.notes)
+        if not self.same_code:
+            notes.insert(0, "made by another version of the code")
+        about += "".join(f" ({note})" for note in notes)
         if not self.faults:
-            return f"[OK]   {about}{code}"
-        return f"[FAIL] {about}{code}: " + "; ".join(self.faults)
+            return f"[OK]   {about}"
+        return f"[FAIL] {about}: " + "; ".join(self.faults)
 
 
 def verify(
@@ -58,14 +59,20 @@ def verify(
     *,
     folder: str | Path | None = None,
     seed: int | None = None,
+    full: bool = False,
 ) -> list[Check]:
-    """Draw `n` stored rows, run their jobs again and compare.
+    """Draw `n` stored rows and check each against what can be repeated here.
 
-    Where the first two losses are the stored ones bit for bit, all ten must agree to
-    1e-3 (relative); elsewhere only those two must. The score must lie within three
-    standard deviations over the arm's seeds, or within one test row where that is
-    more. Elsewhere the deviation is that of the task's widest arm, since another path
-    is another draw.
+    1. Training begins as stored: the first three steps are taken again
+       (:func:`checks.beginning`).
+    2. The stored prompt embeddings give the stored score, row by row
+       (:func:`checks.scores`).
+    3. With ``full``, where processor, threads and versions are those of the row, the
+       whole run is made again and must be the same bit for bit
+       (:func:`checks.whole_run`).
+
+    The first two hold on any processor. Of rows whose format is too old for them the
+    whole run is made again and compared loosely; see ``older_rows``.
 
     Parameters
     ----------
@@ -75,6 +82,8 @@ def verify(
         Where the rows lie; None: those that come with the package.
     seed : int or None
         Draws the rows; None draws other ones each time.
+    full : bool
+        Make whole runs again, which takes minutes each.
 
     Returns
     -------
@@ -92,77 +101,51 @@ def verify(
             f"no rows to verify in {folder}: run a study, or name another folder"
         )
     drawn = random.Random(seed).sample(list(rows), min(n, len(rows)))
-    return [repeat(rows[key], rows) for key in drawn]
+    return [verify_row(rows[key], rows, folder, full=full) for key in drawn]
 
 
-def repeat(row: dict, rows: Mapping[str, dict]) -> Check:
-    """Run the job of one row again; `rows` are all rows, for the spread over seeds."""
+def verify_row(
+    row: dict, rows: Mapping[str, dict], folder: Path, *, full: bool = False
+) -> Check:
+    """Check one row; `rows` are all rows of the folder, by key."""
+    same_code = row["code"] == code_version()
     job = Job.from_row(row)
     if job.key != row["key"]:
         fault = f"its settings give the key {job.key}: the row was altered"
-        return Check(row, (fault,), row["code"] == code_version())
-    again = run_job(job, row["threads"])
-    deviation = spread(row, rows, own=rounds_alike(row, again))
-    return Check(row, compare(row, again, deviation), row["code"] == again["code"])
+        return Check(row, (fault,), same_code)
+    if job.is_guess:
+        return Check(row, tuple(checks.whole_run(row, job, folder)), same_code)
+    if "test_log_probs" not in row and "losses" not in row:
+        return Check(row, repeat_older(row, rows), same_code)
+    faults, notes = [], []
+    try:
+        if job.is_trained:
+            faults += checks.beginning(row, job)
+        if row.get("test_log_probs"):
+            if checks.has_table(row, job, folder):
+                faults += checks.scores(row, job, folder)
+            else:
+                notes.append("its prompt embeddings are not stored: no score checked")
+        if full and not faults:
+            elsewhere = other_conditions(row, job)
+            if elsewhere:
+                notes.append(f"the whole run cannot be repeated here: {elsewhere}")
+            else:
+                faults += checks.whole_run(row, job, folder)
+    except PtlearnError as error:
+        faults.append(str(error))
+    return Check(row, tuple(faults), same_code, tuple(notes))
 
 
-def rounds_alike(row: dict, again: dict) -> bool:
-    """Whether the repetition begins bit for bit as the stored run."""
-    first = slice(BEFORE_ROUNDING_GROWS)
-    return row["first_losses"][first] == again["first_losses"][first]
-
-
-def compare(row: dict, again: dict, deviation: float) -> tuple[str, ...]:
-    """Return the faults of a row, given its repetition and the spread over seeds."""
-    faults = []
-    if bool(row["error"]) != bool(again["error"]):
-        faults.append(f"error was {row['error']!r} and is {again['error']!r}")
-    stored, found = row["first_losses"], again["first_losses"]
-    if len(stored) != len(found):
-        faults.append(f"{len(stored)} first losses are stored, {len(found)} were found")
-        return tuple(faults)
-    if not rounds_alike(row, again):
-        stored, found = (some[:BEFORE_ROUNDING_GROWS] for some in (stored, found))
-    if not np.allclose(found, stored, rtol=LOSS_TOLERANCE, atol=0):
-        gaps = np.abs(np.subtract(found, stored) / np.asarray(stored))
-        worst = int(np.argmax(gaps))
-        faults.append(
-            f"the loss of step {worst + 1} was {stored[worst]:.6g} and is "
-            f"{found[worst]:.6g}"
-        )
-    if row["score"] is None or again["score"] is None:
-        return tuple(faults)
-    # One row more or less right is never a fault: an argmax can hang on rounding.
-    allowed = max(DEVIATIONS * deviation, 1 / len(again["test_hits"])) + 1e-9
-    if abs(row["score"] - again["score"]) > allowed:
-        faults.append(
-            f"the score was {row['score']:.3f} and is {again['score']:.3f}; "
-            f"{allowed:.3f} is allowed"
-        )
-    return tuple(faults)
-
-
-def spread(row: dict, rows: Mapping[str, dict], *, own: bool = True) -> float:
-    """Return the standard deviation of the score over the other seeds of a row.
-
-    The row itself is left out, or one false score would widen what is allowed. Where
-    fewer than three other seeds have run (a rate that was not chosen), or with
-    ``own=False``, it is the largest deviation among the settings of the task.
-    """
-    groups: dict[str, list[float]] = {}
-    for other in rows.values():
-        counts = other["task"] == row["task"] and other["key"] != row["key"]
-        if counts and other["score"] is not None:
-            groups.setdefault(_settings(other), []).append(other["score"])
-    if not row["first_losses"]:  # nothing was trained, so nothing is spread
-        return 0.0
-    alike = groups.get(_settings(row), [])
-    if own and len(alike) >= 3:
-        return float(np.std(alike, ddof=1))
-    spreads = [np.std(scores, ddof=1) for scores in groups.values() if len(scores) > 2]
-    return float(max(spreads, default=0.0))
-
-
-def _settings(row: dict) -> str:
-    """Return what the seeds of one arm have in common, as a key."""
-    return Job.from_row({**row, "seed": 0}).key
+def other_conditions(row: dict, job: Job) -> str:
+    """Say why the bits of a row cannot be had here; "" if they can."""
+    here = device_name(job)
+    if row["device"] != here:
+        return f"it ran on {row['device']}, this is {here}"
+    now = versions()
+    differ = [
+        f"{name} {row['versions'].get(name)} and not {now[name]}"
+        for name in now
+        if row["versions"].get(name) != now[name]
+    ]
+    return "it ran with " + ", ".join(differ) if differ else ""
