@@ -109,8 +109,10 @@ def test_the_hash_check_bites(tmp_path):
 
 
 def test_the_folder_is_of_modest_size():
-    size = sum(path.stat().st_size for path in DATA.glob("*/*.jsonl"))
-    assert size < 4_000_000
+    tasks = [path for name in ALL for path in (DATA / name).glob("*.jsonl")]
+    assert 0 < sum(path.stat().st_size for path in tasks) < 4_000_000
+    rows = [path for path in (DATA / "results").rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in rows) < 24_000_000
 
 
 # ---------------------------------------------------------------- rows

@@ -240,7 +240,7 @@ def test_dev_rows_that_cannot_be_scored_any_more_are_a_training_error(
     lm, task, monkeypatch
 ):
     """Parameters may be finite, and so large that no logit is."""
-    score, calls = scoring.score, []
+    score, calls = scoring.score_own, []
 
     def scored(*args, **options):
         calls.append(1)
@@ -248,7 +248,7 @@ def test_dev_rows_that_cannot_be_scored_any_more_are_a_training_error(
             raise PromptError("the logits are not finite")
         return score(*args, **options)
 
-    monkeypatch.setattr(scoring, "score", scored)
+    monkeypatch.setattr(scoring, "score_own", scored)
     with pytest.raises(TrainingError, match="after step 4: the logits") as caught:
         fit(pt.PromptTuner(lm, PAPER), task)
     assert len(caught.value.history.records) == 4
