@@ -72,6 +72,19 @@ def freeze(names: Names, results: Results = None) -> None:
         print(write_plan(study, _folder(results)))
 
 
+@app.command()
+def report(results: Results = None) -> None:
+    """Write the page of results anew: verdicts, tables and figures."""
+    from ..plots.results_page import draw_figures
+    from ..studies.report import put_into, results_page
+
+    folder = _folder(results)
+    put_into(folder / "README.md", results_page(folder))
+    for figure in draw_figures(folder):
+        print(figure)
+    print(folder / "README.md")
+
+
 @app.command("list")
 def list_(model: Model = None, results: Results = None) -> None:
     """List the studies, and how much of each is done."""

@@ -29,7 +29,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "rate_and_move",
             "sgd_and_adam",
         ],
-        "studies": ["convergence", "what_helped"],
+        "studies": ["convergence", "verdicts", "what_helped"],
         "style": ["use_style"],
         "traces": ["barriers", "loss_curves", "switches"],
     },

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from .style import (
     COLOURS,
     HEIGHT,
+    LIGHT,
     MARKERS,
     dashes,
     from_zero,
@@ -54,6 +55,50 @@ def what_helped(differences: pd.DataFrame, *, title: str = "What helped") -> Fig
     ax.grid(False, axis="y")
     fig.legend(fontsize="small", loc="outside lower center", ncols=2)
     ax.set(xlabel="difference in score from the baseline", title=title)
+    return fig
+
+
+@in_style
+def verdicts(
+    table: pd.DataFrame, *, smallest_effect: float = 0.05, title: str = "Verdicts"
+) -> Figure:
+    """Draw each contrast's difference with its intervals, beside the band of no effect.
+
+    Parameters
+    ----------
+    table : DataFrame
+        What ``pt.studies.verdicts`` returned.
+    smallest_effect : float
+        Half the width of the band: differences inside it are too small to matter.
+
+    Returns
+    -------
+    Figure
+        A thin bar is the 95 % interval, a thick one the 90 % interval: *equivalent*
+        means that the thick one lies within the band.
+    """
+    fig = new_figure(max(HEIGHT, 1.4 + 0.42 * len(table)))
+    ax = fig.subplots()
+    places = np.arange(len(table))
+    ax.axvspan(-smallest_effect, smallest_effect, color=LIGHT, alpha=0.35, lw=0)
+    for suffix, width, label in (("", 1.2, "95 %"), ("90", 4, "90 %")):
+        ax.hlines(
+            places,
+            table[f"low{suffix}"].astype(float),
+            table[f"high{suffix}"].astype(float),
+            color=COLOURS[0] if suffix else "black",
+            linewidth=width,
+            label=f"{label} interval, over seeds and rows",
+        )
+    ax.plot(table["difference"], places, "D", color="black", markersize=5)
+    ax.axvline(0, color="black", linestyle="--", lw=1)
+    named = zip(table.index, table["verdict"], strict=True)
+    ax.set_yticks(places, [f"{short(str(name), 40)}: {v}" for name, v in named])
+    ax.invert_yaxis()
+    ax.margins(y=0.08)
+    ax.grid(False, axis="y")
+    fig.legend(fontsize="small", loc="outside lower center", ncols=2)
+    ax.set(xlabel="difference in score (band: too small to matter)", title=title)
     return fig
 
 

@@ -1,0 +1,206 @@
+"""The page of results: every question with its verdict, made from the stored rows.
+
+Nothing on the page is typed: ``ptlearn study report`` writes the part of
+``data/results/README.md`` between two marks anew, and draws its figures.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from ..errors import StudyError
+from .mechanism_runs import experiment_results
+from .mechanism_tables import mechanism_summary
+from .mechanisms import Experiment, experiments
+from .robustness import reliability
+from .settling import settling_studies
+from .staged import StagedStudy
+from .store import read_folder
+from .study import results_table
+from .verdict import verdicts
+
+BEGIN = "<!-- from here on made by: ptlearn study report -->"
+END = "<!-- up to here -->"
+WORDING = "best wording"
+
+
+def results_page(folder: str | Path) -> str:
+    """Return the made part of the page, as Markdown.
+
+    Parameters
+    ----------
+    folder : path
+        Where the rows lie.
+    """
+    parts = [_study_part(study, frame) for study, frame in staged_results(folder)]
+    parts.append("## Why: what an encoder does\n\n" + _how_the_experiments_ran())
+    for experiment, frame, missing in all_experiments(folder):
+        part = f"### {experiment.question}\n\n`{experiment.name}`: "
+        if missing:
+            parts.append(part + f"{missing} runs are not done yet.\n")
+            continue
+        part += f"{len(frame)} runs.\n\n{_table(_experiment_table(frame))}"
+        part += f"\n![{experiment.question}](figures/why_{experiment.name}.png)\n"
+        parts.append(part)
+    return "\n".join(parts)
+
+
+def staged_results(folder: str | Path) -> Iterator[tuple[StagedStudy, pd.DataFrame]]:
+    """Yield each staged study with its plan, and the table of its rows."""
+    rows = read_folder(folder)
+    for study in settling_studies().values():
+        study = study.in_folder(folder)
+        yield study, results_table(study, rows)
+
+
+def all_experiments(
+    folder: str | Path,
+) -> Iterator[tuple[Experiment, pd.DataFrame, int]]:
+    """Yield each experiment, the table of its rows, and how many runs it lacks."""
+    for experiment in experiments().values():
+        frame = experiment_results(experiment, Path(folder) / "why")
+        done = 0 if frame.empty else int((frame["kind"] == "trace").sum())
+        yield experiment, frame, len(list(experiment.traces())) - done
+
+
+def put_into(page: Path, made: str) -> None:
+    """Replace what stands between the marks of a page.
+
+    Raises
+    ------
+    StudyError
+        If the page lacks a mark.
+    """
+    text = page.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise StudyError(f"{page} lacks the line {BEGIN!r} or {END!r}")
+    page.write_text(f"{before}{BEGIN}\n\n{made}\n{END}{after}", encoding="utf-8")
+
+
+def is_complete(study: StagedStudy, frame: pd.DataFrame) -> bool:
+    """Whether all confirming runs of a study with a plan are there."""
+    if study.plan is None or frame.empty:
+        return False
+    done = set(frame.loc[frame["final"], "key"])
+    return done >= set(study.plan["confirming_keys"])
+
+
+def _study_part(study: StagedStudy, frame: pd.DataFrame) -> str:
+    part = f"## {study.question}\n\n`{study.name}`: "
+    tuning = 0 if frame.empty else int((~frame["final"]).sum())
+    if study.plan is None:
+        return part + f"{tuning} runs so far, no rates chosen yet. No verdict.\n"
+    keys = set(study.plan["confirming_keys"])
+    done = len(keys & set(frame.loc[frame["final"], "key"]))
+    part += (
+        f"{tuning} runs chose the rates; {done} of {len(keys)} confirming runs are "
+        f"done. Plan `{study.plan['hash']}`.\n"
+    )
+    if not is_complete(study, frame):
+        return part + "\nNo verdict before all of them are.\n"
+    part += f"\n{_table(_verdict_table(study, frame))}\n{_table(_arm_table(frame))}"
+    return part + (
+        f"\n![Differences with their intervals](figures/{study.name}.png)\n"
+        "\n![Dev loss by rate and by move of the table]"
+        f"(figures/{study.name}_rates.png)\n"
+    )
+
+
+def _verdict_table(study: StagedStudy, frame: pd.DataFrame) -> pd.DataFrame:
+    found = verdicts(frame, study.contrasts, study.rule)
+    # The rows that helped to choose rates: those of the tuning fold and its dev fold.
+    tuned_on = study.protocol.tuning_fold
+    without = found
+    if tuned_on is not None:
+        held = (tuned_on, (tuned_on + 1) % 5)
+        without = verdicts(frame, study.contrasts, study.rule, without_folds=held)
+    table = pd.DataFrame(
+        {
+            "comparison": found.index,
+            "difference": [_signed(d) for d in found["difference"]],
+            "95 % interval": _intervals(found, "low", "high"),
+            "90 % interval": _intervals(found, "low90", "high90"),
+            "p (Holm)": [f"{p:.3f}" for p in found["p_holm"]],
+            "runs, rows": [
+                f"{r}, {n}" for r, n in zip(found["runs"], found["rows"], strict=True)
+            ],
+            "verdict": [f"**{v}**" for v in found["verdict"]],
+        }
+    )
+    if tuned_on is not None:
+        table["without the rows that chose"] = list(without["verdict"])
+        table["p (Nadeau-Bengio)"] = [f"{p:.2f}" for p in found["nb_p"]]
+    return table
+
+
+def _arm_table(frame: pd.DataFrame) -> pd.DataFrame:
+    final = frame[frame["final"]]
+    arms = final.groupby("arm", sort=False)
+    below = reliability(frame, WORDING) if WORDING in arms.groups else pd.DataFrame()
+    lines = []
+    for name, runs in arms:
+        line = {"arm": name, "rate": runs["lr"].iloc[0], "runs": len(runs)}
+        line |= {"score": f"{runs['score'].mean():.3f}"}
+        line["lowest, highest"] = (
+            f"{runs['score'].min():.3f}, {runs['score'].max():.3f}"
+        )
+        if name in below.index:
+            share = below.loc[name]
+            line["runs below the wording"] = (
+                f"{share['below']:.0f} of {share['runs']:.0f} "
+                f"[{share['low']:.2f}, {share['high']:.2f}]"
+            )
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def _experiment_table(frame: pd.DataFrame) -> pd.DataFrame:
+    found = mechanism_summary(frame)
+    return pd.DataFrame(
+        {
+            "arm": found.index,
+            "dev loss at the end": [f"{v:.3f}" for v in found["dev_loss"]],
+            "95 % interval": [
+                f"{low:.2f} to {high:.2f}"
+                for low, high in zip(found["low"], found["high"], strict=True)
+            ],
+            "after 20 steps": [f"{v:.2f}" for v in found["at_20"]],
+            "after 60 steps": [f"{v:.2f}" for v in found["at_60"]],
+            "move / rate": [f"{v:.3g}" for v in found["multiplier"]],
+            "runs": found["runs"],
+        }
+    )
+
+
+def _how_the_experiments_ran() -> str:
+    return (
+        "All arms start from a probe that finds the rate at which the table moves as "
+        "far as in the other arms. `why/README.md` says what a row holds. Three seeds "
+        "an arm: read the intervals as rough.\n"
+    )
+
+
+def _intervals(found: pd.DataFrame, low: str, high: str) -> list[str]:
+    pairs = zip(found[low], found[high], strict=True)
+    return [f"{_signed(a)} to {_signed(b)}" for a, b in pairs]
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}"
+
+
+def _table(frame: pd.DataFrame) -> str:
+    """Write a table in Markdown; a cell without a value stays empty."""
+    head = [str(column) for column in frame.columns]
+    lines = [head, ["---"] * len(head)]
+    for row in frame.itertuples(index=False):
+        lines.append(["" if pd.isna(value) else _cell(value) for value in row])
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def _cell(value) -> str:
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return text.replace("|", "\\|")
