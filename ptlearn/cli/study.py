@@ -24,15 +24,26 @@ Results = Annotated[
 
 @app.command(no_args_is_help=True)
 def run(
-    names: Names, workers: Workers = 2, model: Model = None, results: Results = None
+    names: Names,
+    workers: Workers = 2,
+    model: Model = None,
+    results: Results = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of a Dask scheduler, such as tcp://10.0.0.1:8786: the jobs "
+            "run on its workers, the rows come here."
+        ),
+    ] = None,
 ) -> None:
     """Run studies; what was done before is not done again."""
-    from ..studies.scheduler import run_study
+    from ..studies.scheduler import dask_executor, run_study
     from ..studies.statistics import summary
 
-    folder = _folder(results)
-    for study in _chosen(names, model):
-        frame = run_study(study, folder=folder, workers=workers)
+    folder, studies = _folder(results), _chosen(names, model)
+    executor = dask_executor(scheduler) if scheduler else None
+    for study in studies:
+        frame = run_study(study, folder=folder, workers=workers, executor=executor)
         print(f"\n{study.name}: {study.question}")
         if "confirm" not in set(frame["stage"]) and "halving" in set(frame["stage"]):
             print(f"The rates are chosen. Next: ptlearn study freeze {study.name}")

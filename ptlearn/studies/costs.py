@@ -37,16 +37,12 @@ def estimate_cost(
         ``hours`` (of all of them, on so many workers).
     """
     folder = Path(folder) if folder is not None else default_folder()
-    rows, lines = read_folder(folder), {}
-    for arm in study.arms:
-        known = [*study.first_jobs(arm), *study.final_jobs(arm, rows)]
-        runs = len(study.first_jobs(arm))
-        runs += len(study.seeds) - 1 if arm.job.is_trained else 0
-        runs -= len({job.key for job in known} & set(rows))
-        kind = "training" if arm.job.is_trained else "scoring"
-        name = (arm.job.test_task or arm.job.task, kind, arm.job.steps)
-        line = lines.setdefault(name, {"runs": 0, "job": arm.job})
-        line["runs"] += runs
+    study, rows, lines = study.in_folder(folder), read_folder(folder), {}
+    for job in study.expected_jobs(rows):
+        kind = "training" if job.is_trained else "scoring"
+        name = (job.test_task or job.task, kind, job.steps)
+        line = lines.setdefault(name, {"runs": 0, "job": job})
+        line["runs"] += job.key not in rows
     table = []
     for (task, kind, _), line in lines.items():
         seconds, source = _seconds_of(line["job"], rows) if line["runs"] else (0, "")

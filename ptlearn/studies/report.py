@@ -90,11 +90,12 @@ def is_complete(study: StagedStudy, frame: pd.DataFrame) -> bool:
 
 def _study_part(study: StagedStudy, frame: pd.DataFrame) -> str:
     part = f"## {study.question}\n\n`{study.name}`: "
-    tuning = 0 if frame.empty else int((~frame["final"]).sum())
+    final = pd.Series(dtype=bool) if frame.empty else frame["final"]
+    tuning = int((~final).sum())
     if study.plan is None:
         return part + f"{tuning} runs so far, no rates chosen yet. No verdict.\n"
     keys = set(study.plan["confirming_keys"])
-    done = len(keys & set(frame.loc[frame["final"], "key"]))
+    done = 0 if frame.empty else len(keys & set(frame.loc[final, "key"]))
     part += (
         f"{tuning} runs chose the rates; {done} of {len(keys)} confirming runs are "
         f"done. Plan `{study.plan['hash']}`.\n"

@@ -35,6 +35,8 @@ from .study import Run, Study, num_done, results
 if TYPE_CHECKING:
     from .staged import StagedStudy
 
+CONNECT_SECONDS = 10
+
 
 def run_study(
     study: "Study | StagedStudy",
@@ -97,6 +99,39 @@ def run_study(
                 bar.set_postfix_str(f"{arm}: {_shown(row)}")
                 bar.update()
     return results(study, folder)
+
+
+def dask_executor(address: str) -> Executor:
+    """Return an executor whose jobs run on the workers of a Dask cluster.
+
+    Each worker needs ptlearn, and the language model in its cache. A job whose worker
+    was lost is done again by another one.
+
+    Parameters
+    ----------
+    address : str
+        Of the scheduler, such as ``tcp://10.0.0.1:8786``.
+
+    Raises
+    ------
+    StudyError
+        If Dask is not installed, or nothing answers at the address.
+    """
+    try:
+        from dask.distributed import Client
+    except ImportError as error:
+        raise StudyError(
+            "a cluster needs Dask: pip install 'dask[distributed]'"
+        ) from error
+    try:
+        client = Client(address, timeout=CONNECT_SECONDS)
+    except (OSError, ValueError) as error:
+        raise StudyError(
+            f"no Dask scheduler answers at {address!r} ({error}). Start one with `dask "
+            "scheduler`, and workers with `dask worker ADDRESS`"
+        ) from error
+    # Not pure: Dask would take a job that failed for one that is done.
+    return client.get_executor(pure=False, retries=2)
 
 
 def _finished(

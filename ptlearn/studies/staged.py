@@ -115,6 +115,39 @@ class StagedStudy:
                 jobs.append(replace(arm.job, cv_fold=fold, seed=seed))
         return jobs
 
+    def expected_jobs(self, rows: Mapping[str, dict]) -> list[Job]:
+        """Return all jobs, done or not, with a guess for each that is not known yet.
+
+        Widening is left out: nobody knows it beforehand.
+        """
+        jobs, protocol = {}, self.protocol
+        for arm in self.arms:
+            lr = None
+            if arm.job.is_trained:
+                search = self.search(arm, rows)
+                lr = search.chosen or protocol.probe_lr
+                jobs |= search.jobs
+                if search.chosen is None:
+                    jobs |= dict.fromkeys(self._guessed_jobs(search))
+            jobs |= dict.fromkeys(self.confirming_jobs(arm, lr))
+        return list(jobs)
+
+    def _guessed_jobs(self, search: RateSearch) -> list[Job]:
+        """Return as many jobs as the search has still before it, at made-up rates."""
+        protocol, known = self.protocol, list(search.jobs.values())
+        jobs = []
+        stages = {
+            "search": (protocol.rates, protocol.search_steps),
+            "halving": (3, protocol.halving_steps),
+        }
+        for stage, (rates, steps) in stages.items():
+            missing = rates * len(protocol.tuning_seeds) - known.count(stage)
+            jobs += [
+                replace(search.job, lr=(i + 1) * 1e-9, steps=steps)
+                for i in range(max(0, missing))
+            ]
+        return jobs
+
     def about(self, run: Run) -> dict[str, Any]:
         """Return what a row of this study says beside its job and its numbers."""
         hash_ = self.plan["hash"] if self.plan is not None and run.final else None

@@ -146,6 +146,17 @@ class Study:
                 edge = len(rates) > 1 and job.lr in (min(rates), max(rates))
                 yield Run(arm, job, stage, job in final, edge)
 
+    def expected_jobs(self, rows: Mapping[str, dict]) -> list[Job]:
+        """Return all jobs, done or not, with a guess for each that is not known yet."""
+        jobs = {}
+        for arm in self.arms:
+            first = self.first_jobs(arm)
+            final = self.final_jobs(arm, rows)
+            if not final and arm.job.is_trained:
+                final = [replace(first[0], seed=seed) for seed in self.seeds]
+            jobs |= dict.fromkeys(first + final)
+        return list(jobs)
+
     def size(self) -> int:
         """Return how many runs the whole study takes."""
         first = [job for arm in self.arms for job in self.first_jobs(arm)]

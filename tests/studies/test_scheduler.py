@@ -13,7 +13,7 @@ import pytest
 from small_study import BASE, STUDY, MadeUpRows, made_up, run
 
 from ptlearn.errors import StudyError
-from ptlearn.studies.scheduler import run_study
+from ptlearn.studies.scheduler import dask_executor, run_study
 from ptlearn.studies.store import read_folder, read_rows
 from ptlearn.studies.study import Arm
 
@@ -193,3 +193,35 @@ def test_a_dask_cluster_that_loses_a_worker_gives_the_same_rows(true_folder, tmp
     assert_same_rows(tmp_path, true_folder)
     keys = [row["key"] for row in read_rows(tmp_path / "small.jsonl")]
     assert len(keys) == len(set(keys)), "a row was done twice"
+
+
+@pytest.mark.slow
+def test_the_command_runs_a_study_on_a_cluster(true_folder, tmp_path, monkeypatch):
+    """``ptlearn study run NAME --scheduler ADDRESS``; one of two workers is killed."""
+    from dask.distributed import LocalCluster
+    from typer.testing import CliRunner
+
+    from ptlearn.cli.app import app
+    from ptlearn.studies import catalogue, scheduler
+
+    marker, connect = tmp_path / "one worker was lost", scheduler.dask_executor
+    monkeypatch.setattr(catalogue, "course_studies", lambda: {"small": STUDY})
+    monkeypatch.setattr(
+        scheduler,
+        "dask_executor",
+        lambda address: LosesAWorker(connect(address), marker),
+    )
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    ) as cluster:
+        words = ["study", "run", "small", "--scheduler", cluster.scheduler_address]
+        found = CliRunner().invoke(app, [*words, "--results", str(tmp_path)])
+    assert found.exit_code == 0, found.output
+    assert marker.exists()
+    assert_same_rows(tmp_path, true_folder)
+
+
+def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
+    monkeypatch.setattr("ptlearn.studies.scheduler.CONNECT_SECONDS", 0.2)
+    with pytest.raises(StudyError, match="no Dask scheduler answers at 'tcp://127"):
+        dask_executor("tcp://127.0.0.1:9")
