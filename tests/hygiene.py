@@ -9,6 +9,8 @@ import ast
 import re
 from pathlib import Path
 
+from cells import code_cells, printed, tagged, text_cells
+from exercise_rules import OLD_LESSONS, exercises, predictions, wrong_answers
 from ptlearn.course import runner as course
 
 MARK = "# NBVAL_CHECK_OUTPUT"
@@ -22,31 +24,6 @@ ABSOLUTE_PATH = re.compile(
     r"(?<![\w.:/])/(?:home|root|tmp|Users|mnt|opt|usr|var|work)/|\b[A-Z]:\\\w"
 )
 PICTURE = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<target>[^)]+)\)")
-SOLUTION = re.compile(
-    r"<summary>Solution</summary>\s*```python\n(?P<code>.*?)\n```\s*</details>",
-    re.DOTALL,
-)
-
-
-def code_cells(notebook):
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
-
-
-def text_cells(notebook):
-    return [cell for cell in notebook.cells if cell.cell_type == "markdown"]
-
-
-def tagged(notebook, tag):
-    return [cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])]
-
-
-def output_text(output) -> str:
-    """What an output says in words: a stream's text, or a result's plain text."""
-    return output.get("text", "") + output.get("data", {}).get("text/plain", "")
-
-
-def printed(cell) -> str:
-    return "".join(output_text(output) for output in cell.outputs)
 
 
 # --- the file ---------------------------------------------------------------
@@ -254,8 +231,11 @@ def title(notebook, path):
     faults = []
     if not re.match(rf"# {number} · .+\n\*[^*]+\*\n", first):
         faults.append(f"the first cell is not '# {number} · Title' and an *subtitle*")
-    if "| minutes on 2 cores | memory | before this |" not in first:
-        faults.append("no table of minutes, memory and what to know before")
+    head = "| minutes on 2 cores | memory | before this |"
+    if number not in OLD_LESSONS:
+        head = "| study time |" + head.removeprefix("|")
+    if head not in first:
+        faults.append(f"the opening table does not begin with {head}")
     return faults
 
 
@@ -288,60 +268,12 @@ def claims_made(notebook, path):
     return [] if made else ["no claim is checked"]
 
 
-# --- exercises --------------------------------------------------------------
-
-
-def exercises(notebook, path):
-    cells = tagged(notebook, "exercise")
-    faults = [] if len(cells) in (2, 3) else [f"{len(cells)} exercises, not 2 or 3"]
-    for cell in cells:
-        faults += [
-            f"cell {cell.id}: {fault}" for fault in exercise_faults(notebook, cell)
-        ]
-    return faults
-
-
-def exercise_faults(notebook, cell):
-    faults = []
-    if not re.match(r"exercises\.ex\d\d_\d\(", check_call(cell.source)):
-        faults.append("the last statement is not exercises.exNN_N(...)")
-    if "..." not in cell.source:
-        faults.append("the stub has no ...")
-    if "not done yet" not in printed(cell):
-        faults.append(f"the stored output is not 'not done yet': {printed(cell)!r}")
-    below = cell_below(notebook, cell)
-    if "<summary>Hint</summary>" not in below:
-        faults.append("no folded hint right below")
-    if not SOLUTION.search(below):
-        faults.append("no folded solution with one python block right below")
-    return faults
-
-
-def cell_below(notebook, cell) -> str:
-    below = notebook.cells[notebook.cells.index(cell) + 1 :]
-    return below[0].source if below and below[0].cell_type == "markdown" else ""
-
-
-def check_call(source: str) -> str:
-    """The last statement of a cell, as it is written."""
-    last = ast.parse(source).body[-1]
-    return ast.get_source_segment(source, last) or ""
-
-
-def solve(notebook) -> int:
-    """Put the folded solutions in place of the stubs; return how many."""
-    cells = tagged(notebook, "exercise")
-    for cell in cells:
-        solution = SOLUTION.search(cell_below(notebook, cell))["code"]
-        cell.source = f"{solution}\n\n{check_call(cell.source)}"
-    return len(cells)
-
-
 RULES = [
     kernelspec, file_name, size, metadata, cell_ids, stamp,
     cell_length, line_length, parameters, no_installs,
     executed, no_errors, no_absolute_paths, no_addresses, no_progress_bars,
     checked_outputs,
     alt_of_figures, alt_of_pictures, pictures_exist,
-    title, objectives, setup, closing, claims_made, exercises,
+    title, objectives, setup, closing, claims_made,
+    exercises, predictions, wrong_answers,
 ]  # fmt: skip

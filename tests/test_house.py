@@ -13,7 +13,7 @@ import rattler
 import yaml
 from packaging.requirements import Requirement
 
-import hygiene
+from cells import tagged
 from ptlearn.course import runner as course
 from ptlearn.files import PACKAGE, REPOSITORY
 
@@ -176,7 +176,7 @@ def readme_faults(readme: str, lessons: list[Path]) -> list[str]:
     for path in lessons:
         notebook = nbformat.read(path, as_version=4)
         title = notebook.cells[0].source.splitlines()[0].removeprefix("# ")
-        exercises = len(hygiene.tagged(notebook, "exercise"))
+        exercises = len(tagged(notebook, "exercise"))
         if listed.get(title) != exercises:
             faults.append(f"{title}: {exercises} exercises, not {listed.get(title)}")
     return faults
@@ -187,7 +187,7 @@ def test_readme_lists_the_lessons_as_they_are():
 
 
 def test_a_lesson_that_the_readme_lacks_is_noticed():
-    assert readme_faults(README, [TOY]) == ["99 · A toy lesson: 2 exercises, not None"]
+    assert readme_faults(README, [TOY]) == ["99 · A toy lesson: 3 exercises, not None"]
 
 
 def test_readme_names_what_can_be_imported():

@@ -7,7 +7,9 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
+import exercise_rules
 import hygiene
+from cells import printed, tagged
 from ptlearn.course import runner as course
 
 TOY = Path(__file__).parent / "fixtures" / "99_toy.ipynb"
@@ -253,6 +255,12 @@ def no_table(notebook, path):
     notebook.cells[0].source = "# 99 · A toy\n*Toy.*\n"
 
 
+@breaks("title")
+def no_study_time(notebook, path):
+    title = notebook.cells[0]
+    title.source = title.source.replace("| study time |", "|")
+
+
 @breaks("objectives")
 def vague_objective(notebook, path):
     notebook.cells[0].source += "\n4. understand everything."
@@ -292,8 +300,43 @@ def no_claims(notebook, path):
 
 
 @breaks("exercises")
-def one_exercise(notebook, path):
+def two_exercises(notebook, path):
     cell(notebook, "ex2").metadata.tags = []
+
+
+@breaks("exercises")
+def nothing_practised(notebook, path):
+    text = cell(notebook, "ex1-text")
+    text.source = text.source.replace("*You practise", "*This is about")
+
+
+@breaks("exercises")
+def no_expected_output(notebook, path):
+    text = cell(notebook, "ex1-text")
+    text.source = text.source.split("Expected")[0]
+
+
+@breaks("exercises")
+def no_minutes(notebook, path):
+    text = cell(notebook, "ex1-text")
+    text.source = text.source.replace(", 1 minute)", ")")
+
+
+@breaks("exercises")
+def no_three_stars(notebook, path):
+    text = cell(notebook, "ex3-text")
+    text.source = text.source.replace("★★★", "★★☆")
+
+
+@breaks("exercises")
+def three_stars_with_steps(notebook, path):
+    cell(notebook, "ex3-text").source += "\n1. Begin with seven."
+
+
+@breaks("exercises")
+def unexplained_solution(notebook, path):
+    text = cell(notebook, "ex3-help")
+    text.source = text.source.replace("Seven is not twice anything whole.", "")
 
 
 @breaks("exercises")
@@ -329,17 +372,42 @@ def no_solution(notebook, path):
     cell(notebook, "ex2-help").source = "<details><summary>Hint</summary></details>"
 
 
+@breaks("predictions")
+def one_prediction(notebook, path):
+    cell(notebook, "guess1").metadata.tags = []
+
+
+@breaks("predictions")
+def prediction_filled_in(notebook, path):
+    code = cell(notebook, "guess1")
+    code.source = code.source.replace("...", "4")
+
+
+@breaks("predictions")
+def prediction_not_laid_beside(notebook, path):
+    cell(notebook, "came2").source = "print(3 + 3)"
+
+
+@breaks("wrong_answers")
+def exercise_without_wrong_answers(notebook, path):
+    code = cell(notebook, "ex1")
+    code.source = code.source.replace("ex99_1", "ex99_4")
+
+
 # --- every lesson runs with the tiny model and its solutions ------------------
 
 
 @pytest.mark.lessons
 @pytest.mark.parametrize("path", [*LESSONS, TOY], ids=name)
-def test_lesson_runs_on_the_tiny_model_with_all_solutions(path, tmp_path):
-    """One run proves two things: the lesson runs, and each solution passes.
+def test_lesson_runs_on_the_tiny_model_with_all_answers(path, tmp_path):
+    """One run proves three things.
 
-    The stubs' "not done yet" is in the stored outputs, see the rule `exercises`.
+    The lesson runs, each wrong answer is refused, and each solution passes. The stubs'
+    "not done yet" is in the stored outputs, see the rule `exercises`.
     """
-    assert failed_solutions(path, tmp_path) == []
+    executed = run_with_answers(path, tmp_path)
+    assert exercise_rules.not_refused(executed) == []
+    assert failed_solutions(executed) == []
 
 
 @pytest.mark.lessons
@@ -348,9 +416,32 @@ def test_a_wrong_solution_is_found(toy, tmp_path):
     text = cell(notebook, "ex1-help")
     text.source = text.source.replace("5**2", "5 + 2")
     nbformat.write(notebook, path)
-    failed = failed_solutions(path, tmp_path)
+    failed = failed_solutions(run_with_answers(path, tmp_path))
     assert len(failed) == 1
-    assert "got 7, wanted 25" in failed[0]
+    assert "not right yet. five squared: got 7." in failed[0]
+
+
+@pytest.mark.lessons
+def test_a_check_that_accepts_a_wrong_answer_is_found(toy, tmp_path):
+    notebook, path = toy
+    code = cell(notebook, "checks")
+    code.source = code.source.replace("double(4), 8", "double(2), 4")
+    nbformat.write(notebook, path)
+    faults = exercise_rules.not_refused(run_with_answers(path, tmp_path))
+    assert [fault.split(": ")[:2] for fault in faults] == [
+        ["ex99_2", "the square is right for 2 only"],
+        ["ex99_2", "adds two"],
+    ]
+
+
+@pytest.mark.lessons
+def test_a_check_that_does_not_say_what_is_wrong_is_found(toy, tmp_path):
+    notebook, path = toy
+    code = cell(notebook, "checks")
+    code.source = code.source.replace("{odd} is not odd.", "Something is wrong.")
+    nbformat.write(notebook, path)
+    (fault,) = exercise_rules.not_refused(run_with_answers(path, tmp_path))
+    assert fault.startswith("ex99_3: two: ")
 
 
 @pytest.mark.lessons
@@ -359,13 +450,14 @@ def test_a_lesson_that_fails_is_found(toy, tmp_path):
     notebook.cells.append(new_code_cell("1 / 0"))
     nbformat.write(notebook, path)
     with pytest.raises(AssertionError, match="ZeroDivisionError"):
-        failed_solutions(path, tmp_path)
+        run_with_answers(path, tmp_path)
 
 
-def failed_solutions(path, tmp_path) -> list[str]:
-    """Run the lesson, solved, on the tiny model; what failing checks printed."""
+def run_with_answers(path, tmp_path):
+    """Run the lesson on the tiny model, all exercises answered wrongly, then right."""
     notebook = nbformat.read(path, as_version=4)
-    hygiene.solve(notebook)
+    exercise_rules.answer_wrongly(notebook, exercise_rules.read_wrong_answers(path))
+    exercise_rules.solve(notebook)
     solved = tmp_path / "solved" / path.name
     shutil.copytree(path.parent, solved.parent, ignore=copy_no_notebooks)
     nbformat.write(notebook, solved)
@@ -373,8 +465,12 @@ def failed_solutions(path, tmp_path) -> list[str]:
         model="tiny", out=tmp_path / "out", folder=solved.parent
     )
     assert result.error == ""
-    executed = nbformat.read(tmp_path / "out" / path.name, as_version=4)
-    said = [hygiene.printed(code) for code in hygiene.tagged(executed, "exercise")]
+    return nbformat.read(tmp_path / "out" / path.name, as_version=4)
+
+
+def failed_solutions(executed) -> list[str]:
+    """What the failing checks of a run lesson's exercises printed."""
+    said = [printed(code) for code in tagged(executed, "exercise")]
     return [text for text in said if not text.rstrip().endswith(": passes.")]
 
 

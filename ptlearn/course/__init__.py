@@ -1,7 +1,7 @@
-"""What only the course needs: lessons, exercises, claims and the doctor."""
+"""What only the course needs: lessons, exercises, claims, the doctor."""
 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, submodules=["claims", "doctor", "exercises", "runner"]
+    __name__, submodules=["claims", "doctor", "exercises", "predictions", "runner"]
 )

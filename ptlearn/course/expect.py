@@ -1,7 +1,8 @@
 """How an exercise is checked: the check speaks, and it never stops a notebook.
 
-A check prints "passes", "not done yet", or the value it got and the value it wanted.
-An error inside it, or inside the learner's function, is printed as well, not raised.
+A check prints "passes", "not done yet", or what it tried and what it got. It does not
+print the value it wanted, which a learner could copy. An error inside it, or inside
+the learner's function, is printed as well, not raised.
 """
 
 import functools
@@ -16,7 +17,7 @@ class _NotDone(Exception):
 
 
 class _Wrong(Exception):
-    """The value differs from what was wanted; the message says both."""
+    """The answer is not right; the message says in what."""
 
 
 def exercise(function: Callable[..., None]) -> Callable[..., None]:
@@ -28,7 +29,7 @@ def exercise(function: Callable[..., None]) -> Callable[..., None]:
     def check(*args, **kwargs) -> None:
         try:
             for value in (*args, *kwargs.values()):
-                _refuse_stub(value)
+                done(value)
             function(*args, **kwargs)
         except _NotDone:
             print(f"{label}: not done yet. Replace the ... and run the cell again.")
@@ -43,37 +44,49 @@ def exercise(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def expect(what: str, got, want, *, tol: float = 0.0) -> None:
-    """Compare what the learner gave with what is right.
+    """Compare what the learner gave with what is right; the latter is never printed.
 
     Parameters
     ----------
     what : str
-        Names the value in the message.
+        Names the value in the message; say here which input was tried.
     got, want
         Numbers, tensors, arrays and series must have one shape and may differ by
         ``tol``; anything else must be equal.
     """
-    _refuse_stub(got)
+    done(got)
     if not _is_numeric(want):
-        if got != want:
-            raise _Wrong(f"{what}: got {got!r}, wanted {want!r}.")
+        require(type(got) is type(want) or got == want, _kind(what, got, want))
+        require(got == want, f"{what}: got {got!r}.")
         return
     found, wanted = _as_array(got), _as_array(want)
     if wanted.ndim == 0 and (found.ndim or not np.issubdtype(found.dtype, np.number)):
         shown = f"{found.shape} numbers" if found.ndim else repr(got)
-        raise _Wrong(f"{what}: got {shown}, wanted the number {want!r}.")
+        raise _Wrong(f"{what}: got {shown}, wanted one number.")
     if found.shape != wanted.shape:
         raise _Wrong(f"{what}: got shape {found.shape}, wanted {wanted.shape}.")
     if not np.issubdtype(wanted.dtype, np.number):
         same = np.array_equal(found, wanted)
     else:
         same = np.allclose(found, wanted, rtol=0, atol=tol)
-    if not same:
-        margin = f" (within {tol:g})" if tol else ""
-        raise _Wrong(f"{what}: got {_short(found)}, wanted {_short(wanted)}{margin}.")
+    require(same, f"{what}: got {_short(found)}.")
 
 
-def _refuse_stub(value) -> None:
+def require(holds: bool, message: str) -> None:
+    """Go on if ``holds``; otherwise the check says "not right yet" and ``message``.
+
+    For what is not one value to compare, and to name a mistake that many make.
+    """
+    if not holds:
+        raise _Wrong(message)
+
+
+def done(value):
+    """Give ``value`` back; if a ``...`` is left in it, the exercise is not done yet.
+
+    ``expect`` asks this itself. A check that first computes with what the learner's
+    function returned asks it here.
+    """
     inside = ()
     if isinstance(value, list | tuple | set):
         inside = value
@@ -81,6 +94,11 @@ def _refuse_stub(value) -> None:
         inside = value.values()
     if value is ... or any(item is ... for item in inside):
         raise _NotDone
+    return value
+
+
+def _kind(what: str, got, want) -> str:
+    return f"{what}: got {got!r}, wanted a value of type {type(want).__name__}."
 
 
 def _is_numeric(value) -> bool:

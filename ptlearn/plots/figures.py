@@ -103,8 +103,9 @@ def wording_bars(
         As tall as its bars need.
     """
     frame = frame.sort_values(score, ascending=False, na_position="last")
-    labels = [textwrap.fill(short(text, 64), 34) for text in frame["wording"]]
-    fig = new_figure(height=max(HEIGHT, 1.4 + 0.42 * len(frame)))
+    labels = [textwrap.fill(short(text, 160), 44) for text in frame["wording"]]
+    lines = max([2, *(label.count("\n") + 1 for label in labels)])
+    fig = new_figure(height=max(HEIGHT, 1.4 + 0.21 * lines * len(labels)))
     ax = fig.subplots()
     ends = (frame[score] - frame["low"], frame["high"] - frame[score])
     ax.barh(

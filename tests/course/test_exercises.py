@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from ptlearn.course.expect import exercise, expect
+from ptlearn.course.expect import done, exercise, expect, require
 
 
 @pytest.fixture
@@ -48,26 +48,49 @@ def test_a_right_value_passes(said, got, want, tol):
 @pytest.mark.parametrize(
     ("got", "want", "words"),
     [
-        (4, 3, "the value: got 4, wanted 3."),
-        (float("nan"), 3.0, "got nan, wanted 3.0"),
-        (True, 1, "got True, wanted the number 1"),
-        ("3", 3, "got '3', wanted the number 3"),
-        (None, 3, "got None, wanted the number 3"),
-        (torch.ones(2), 3, "got (2,) numbers, wanted the number 3"),
-        ("paris", "Paris", "got 'paris', wanted 'Paris'"),
-        (False, True, "got False, wanted True"),
-        (torch.ones(2), torch.ones(3), "got shape (2,), wanted (3,)"),
-        (torch.ones(2), torch.zeros(2), "got [1., 1.], wanted [0., 0.]"),
-        (np.array([np.nan, 1.0]), np.ones(2), "got [nan,  1.]"),
-        (np.full(2, np.nan), np.ones(2), "got [nan, nan]"),
-        (np.array(["a", "b"]), np.array(["a", "c"]), "wanted ['a', 'c']"),
-        (torch.tensor([True]), torch.tensor([False]), "wanted [False]"),
+        (4, 3, "the value: got 4."),
+        (float("nan"), 3.0, "the value: got nan."),
+        (True, 1, "got True, wanted one number."),
+        ("3", 3, "got '3', wanted one number."),
+        (None, 3, "got None, wanted one number."),
+        (torch.ones(2), 3, "got (2,) numbers, wanted one number."),
+        ("paris", "Paris", "the value: got 'paris'."),
+        (False, True, "the value: got False."),
+        (None, True, "got None, wanted a value of type bool."),
+        (torch.ones(2), torch.ones(3), "got shape (2,), wanted (3,)."),
+        (torch.ones(2), torch.zeros(2), "the value: got [1., 1.]."),
+        (np.array([np.nan, 1.0]), np.ones(2), "got [nan,  1.]."),
+        (np.full(2, np.nan), np.ones(2), "got [nan, nan]."),
+        (np.array(["a", "b"]), np.array(["a", "c"]), "got ['a', 'b']."),
+        (torch.tensor([True]), torch.tensor([False]), "got [ True]."),
     ],
 )
-def test_a_wrong_value_is_shown_beside_the_right_one(said, got, want, words):
+def test_a_wrong_value_is_shown_and_the_right_one_is_not(said, got, want, words):
     out = said(got, want)
     assert out.startswith("not right yet.")
-    assert words in out
+    assert out.endswith(words)
+
+
+def test_a_requirement_says_what_is_wrong(capsys):
+    @exercise
+    def ex01_3(low):
+        require(low >= 0, f"{low} is below zero, and no share is.")
+
+    ex01_3(-0.1)
+    ex01_3(0.1)
+    assert capsys.readouterr().out.splitlines() == [
+        "Exercise 01.3: not right yet. -0.1 is below zero, and no share is.",
+        "Exercise 01.3: passes.",
+    ]
+
+
+def test_a_stub_that_a_check_computes_with_is_not_done_yet(capsys):
+    @exercise
+    def ex01_3(function):
+        require(done(function(3)) + 1 > 0, "too small")
+
+    ex01_3(lambda number: ...)
+    assert "not done yet" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("stub", [..., [1, ...], (..., 2), {"a": ...}])
@@ -96,7 +119,7 @@ def test_a_learners_error_is_told_not_raised(capsys):
 
 def test_a_missing_return_is_seen(capsys):
     check_a_function(lambda number: None)
-    assert "f(3): got None, wanted the number 9" in capsys.readouterr().out
+    assert "f(3): got None, wanted one number." in capsys.readouterr().out
 
 
 def test_endless_recursion_leaves_the_kernel_alive(capsys):

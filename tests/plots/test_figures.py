@@ -108,6 +108,14 @@ def test_wording_bars_draw_each_control_as_a_line():
     assert len({line.get_linestyle() for line in ax.lines if len(line.get_xdata())}) > 1
 
 
+def test_no_wording_of_a_task_is_cut_off():
+    for task in map(pt.load_task, pt.task_names()):
+        frame = wordings([0.1] * len(task.prompts)).assign(wording=task.prompts)
+        (ax,) = axes(drawn(plots.wording_bars(frame)))
+        labels = " ".join(label.get_text() for label in ax.get_yticklabels())
+        assert labels.count("\u2026") == "".join(task.prompts).count("\u2026")
+
+
 @pytest.mark.parametrize("scores", [[0.0, 0.0], [0.1, np.nan], [np.nan]])
 def test_wording_bars_stand_zeros_and_gaps(scores):
     (ax,) = axes(drawn(plots.wording_bars(wordings(scores))))
