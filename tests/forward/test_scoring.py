@@ -259,3 +259,36 @@ def test_an_answer_that_begins_another_is_warned_of():
         UserWarning, match="'Papua New' is the beginning of 'Papua New G"
     ):
         prompt.predict(ROWS, ["Papua New", "Papua New Guinea"])
+
+
+@pytest.mark.parametrize("kind", ["causal", "masked"])
+@pytest.mark.parametrize(
+    "text", ["[V:2] {subject} [V:2] {answer}", "{subject} {answer}"]
+)
+def test_own_answers_score_as_they_do_among_others(kind, text):
+    """The quick way of the dev rows, held to the way that looks at all answers."""
+    if kind == "causal":
+        lm, rows, answers = causal_lm("llama, grouped-query, tied"), ROWS, ANSWERS
+    else:
+        lm, rows, answers = masked_lm(MASKED[0]), ROWS, ANSWERS
+    table = None
+    if "V" in text:
+        table = pt.PromptTuner(lm, text, seed=2).prompt_embeddings().detach()
+    prompt = pt.Prompt(lm, pt.Template(text), table)
+    among = scoring.score(prompt, rows, answers, progress=False)
+    examples = [prompt.tokens.encode(row) for row in rows]
+    for batch_size in (1, 2, 16):
+        own = scoring.score_own(prompt, examples, batch_size=batch_size)
+        assert own.log_probs.tolist() == pytest.approx(among.gold_log_prob, abs=1e-5)
+        assert own.hits == among.hit
+
+
+def test_a_row_whose_every_token_is_the_most_probable_is_a_hit():
+    lm = causal_lm("llama, grouped-query, tied")
+    prompt = pt.Prompt(lm, pt.Template("{subject} is in {answer}"))
+    best = prompt.generate([{"subject": "Osaka"}], max_new_tokens=1)[0]
+    rows = [{"subject": "Osaka", "answer": best.strip() or best}]
+    example = prompt.tokens.encode(rows[0])
+    wanted = prompt.answer_logits(rows).argmax(dim=1).tolist() == list(example.targets)
+    other = prompt.tokens.encode({"subject": "Osaka", "answer": "Papua New Guinea"})
+    assert scoring.score_own(prompt, [example, other]).hits == [wanted, False]

@@ -40,3 +40,31 @@ def test_convergence_draws_final_runs_only():
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["a", "b"]
     assert lines_with_points(ax)[0].get_ydata().tolist() == [0.1, 0.4]
     drawn(plots.convergence(frame.assign(final=False)))
+
+
+def test_verdicts_are_written_beside_both_intervals_and_the_band():
+    table = pd.DataFrame(
+        {
+            "difference": [0.01, 0.2],
+            "low": [-0.03, 0.1],
+            "high": [0.05, 0.3],
+            "low90": [-0.02, 0.12],
+            "high90": [0.04, 0.28],
+            "verdict": ["equivalent", "better"],
+        },
+        index=["LSTM against bare", "words against none"],
+    )
+    (ax,) = axes(drawn(plots.verdicts(table, smallest_effect=0.07)))
+    assert [label.get_text() for label in ax.get_yticklabels()] == [
+        "LSTM against bare: equivalent",
+        "words against none: better",
+    ]
+    wide, narrow = (
+        [line[:, 0].tolist() for line in lines.get_segments()]
+        for lines in ax.collections
+        if hasattr(lines, "get_segments")
+    )
+    assert wide == [[-0.03, 0.05], [0.1, 0.3]]
+    assert narrow == [[-0.02, 0.04], [0.12, 0.28]]
+    (band,) = [patch for patch in ax.patches if patch.get_width() > 0]
+    assert band.get_x() == -0.07 and band.get_width() == 0.14

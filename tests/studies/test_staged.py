@@ -252,3 +252,15 @@ def test_the_first_move_of_the_table_is_the_learning_rate():
     row = run_job(replace(job, score_test=False))
     assert row["moves"][0] == pytest.approx(0.01, rel=1e-3)
     assert row["score"] is None and row["test_hits"] == ""
+
+
+def test_the_cost_of_a_staged_study_counts_what_is_not_known_yet(tmp_path):
+    seeds = len(PROTOCOL.tuning_seeds)
+    searching = 2 * seeds * (1 + PROTOCOL.rates + 3)  # two trained arms
+    confirming = 3 * 4 + 2
+    assert len(STUDY.expected_jobs({})) == searching + confirming == STUDY.size()
+    made_up = MadeUpRows(row_with_best_move(0.02))
+    run(STUDY, tmp_path, made_up)
+    rows = read_folder(tmp_path)
+    left = [job for job in STUDY.expected_jobs(rows) if job.key not in rows]
+    assert len(left) == confirming, "the rates are chosen"

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from ptlearn.errors import DataError
-from ptlearn.tasks.sampling import draw_evenly, hold_out
+from ptlearn.tasks.sampling import cv_split, draw_evenly, few_rows, hold_out
 from ptlearn.tasks.task import SPLITS, Task
 
 
@@ -77,3 +77,54 @@ def test_a_draw_takes_each_answer_in_proportion():
     drawn = draw_evenly(answers, 10)
     assert Counter(answers[i] for i in drawn) == {"a": 6, "b": 3, "c": 1}
     assert draw_evenly(answers, 100) == list(range(100))
+
+
+# Cross-validation and few rows
+
+
+def test_over_all_folds_each_row_is_a_test_row_once():
+    task = hold_out(task_of(a=40, b=25, c=7, d=2))
+    tested = []
+    for fold in range(5):
+        split = cv_split(task, fold)
+        rows = {name: split.split(name)["text"] for name in SPLITS}
+        assert sum(len(part) for part in rows.values()) == 74
+        assert len(set().union(*rows.values())) == 74, "no row in two splits"
+        assert Counter(split.test["answer"])["a"] == 8
+        tested += rows["test"]
+    assert len(tested) == len(set(tested)) == 74
+
+
+def test_the_dev_rows_of_a_fold_are_the_test_rows_of_the_next():
+    task = hold_out(task_of(a=20, b=20))
+    for fold in range(5):
+        after = cv_split(task, (fold + 1) % 5)
+        assert cv_split(task, fold).dev["text"] == after.test["text"]
+
+
+def test_folds_are_always_the_same():
+    task = hold_out(task_of(a=20, b=20))
+    assert cv_split(task, 2).test["text"] == cv_split(task, 2).test["text"]
+
+
+@pytest.mark.parametrize(("fold", "of"), [(5, 5), (-1, 5), (0, 2)])
+def test_a_fold_that_is_not_there_is_refused(fold, of):
+    with pytest.raises(DataError, match=f"not fold {fold} of {of}"):
+        cv_split(hold_out(task_of(a=20, b=20)), fold, of=of)
+
+
+def test_few_rows_to_learn_and_as_many_others_to_choose_by():
+    task = task_of(a=50, b=30, c=20)
+    few = few_rows(task, 12, seed=1)
+    learnt, chosen = few.train["text"], few.dev["text"]
+    assert len(learnt) == len(chosen) == 12 and not set(learnt) & set(chosen)
+    for split in (few.train, few.dev):
+        assert Counter(split["answer"]) == {"a": 4, "b": 4, "c": 4}
+    assert few_rows(task, 12, seed=1).train["text"] == learnt
+    assert few_rows(task, 12, seed=2).train["text"] != learnt
+
+
+@pytest.mark.parametrize(("n", "said"), [(0, "must be 1 or more"), (60, "cannot be")])
+def test_rows_that_cannot_be_drawn_evenly_are_refused(n, said):
+    with pytest.raises(DataError, match=said):
+        few_rows(task_of(a=50, b=30), n, seed=0)

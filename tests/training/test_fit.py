@@ -412,3 +412,36 @@ def test_a_run_on_the_cpu_after_one_on_another_device(
     AcceleratorState._reset_state(reset_partial_state=True)
     wanted = trained(lm, task)
     assert same(found[0], wanted[0]) and torch.equal(found[1], wanted[1])
+
+
+# Watching a run, and choosing by the dev loss
+
+
+def test_the_callback_sees_every_step_and_changes_nothing(lm, task):
+    seen = []
+
+    def watch(tuner, record):
+        seen.append((record["step"], tuner.prompt_embeddings().detach().clone()))
+
+    watched, alone = (pt.PromptTuner(lm, PAPER) for _ in range(2))
+    history = fit(watched, task, callback=watch)
+    fit(alone, task)
+    assert [step for step, _ in seen] == history.frame["step"].tolist()
+    assert not torch.equal(seen[0][1], seen[-1][1])
+    assert torch.equal(watched.prompt_embeddings(), alone.prompt_embeddings())
+
+
+def test_the_callback_may_end_the_run(lm, task):
+    tuner = pt.PromptTuner(lm, PAPER)
+    history = fit(tuner, task, callback=lambda _, record: record["step"] == 5)
+    assert history.stopped == "callback" and len(history.records) == 5
+
+
+def test_the_lowest_dev_loss_chooses_where_it_is_asked_to(lm, task):
+    tuner = pt.PromptTuner(lm, PAPER)
+    history = fit(tuner, task, metric="loss", lr=0.5)
+    scored = history.frame.dropna(subset="dev_loss")
+    assert scored["dev_score"].tolist() == (-scored["dev_loss"]).tolist()
+    assert history.best_score == max(-scored["dev_loss"].min(), history.best_score)
+    report = pt.evaluate(tuner, task, split="dev", progress=False)
+    assert report.loss == pytest.approx(-history.best_score, abs=1e-5)
