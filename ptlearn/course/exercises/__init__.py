@@ -24,7 +24,7 @@ Each check takes what the learner made, prints what it found, and returns nothin
 from ..expect import done, exercise, expect, require
 from .lesson_00 import ex00_1, ex00_2, ex00_3, ex00_4
 from .lesson_01 import ex01_1, ex01_2, ex01_3, ex01_4
-from .lesson_02 import ex02_1, ex02_2, ex02_3
+from .lesson_02 import ex02_1, ex02_2, ex02_3, ex02_4
 from .lesson_03 import ex03_1, ex03_2, ex03_3
 from .lesson_04 import ex04_1, ex04_2, ex04_3
 from .lesson_05 import ex05_1, ex05_2
@@ -46,6 +46,7 @@ __all__ = [
     "ex02_1",
     "ex02_2",
     "ex02_3",
+    "ex02_4",
     "ex03_1",
     "ex03_2",
     "ex03_3",
