@@ -1,6 +1,11 @@
 """The checks of lesson 04: the prompt encoder."""
 
-from ..expect import exercise, expect
+import numpy as np
+
+from ..expect import done, exercise, expect, require
+
+MOST_CALLS = 30
+NEAR = 0.02
 
 
 @exercise
@@ -33,3 +38,31 @@ def ex04_3(config, lm, template):
     words = PromptTuner(lm, template).prompt_embeddings()
     table = PromptTuner(lm, template, encoder=config).prompt_embeddings()
     expect("the table at step 0", table, words)
+
+
+@exercise
+def ex04_4(rate_for):
+    """Check the search for the rate at which a table moves as far as is asked."""
+    rng = np.random.default_rng(0)
+    for power in (1.0, *rng.uniform(0.7, 0.95, size=4)):
+        kappa, move = 10 ** rng.uniform(-1, 2), 10 ** rng.uniform(-3, -1)
+        measure = _Measure(kappa, power)
+        got = measure.move(done(rate_for(measure, move)))
+        told = f"asked for a move of {move:.3g}, your rate gives {got:.3g}."
+        require(abs(got / move - 1) < NEAR, told)
+        told = f"{measure.calls} calls of measure: each one is a training run."
+        require(measure.calls <= MOST_CALLS, told)
+
+
+class _Measure:
+    """Stands for a short training run: the table's move at a rate. Counts calls."""
+
+    def __init__(self, kappa: float, power: float):
+        self.kappa, self.power, self.calls = kappa, power, 0
+
+    def move(self, rate: float) -> float:
+        return self.kappa * rate**self.power
+
+    def __call__(self, rate: float) -> float:
+        self.calls += 1
+        return self.move(rate)
