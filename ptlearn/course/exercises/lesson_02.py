@@ -30,19 +30,26 @@ def ex02_2(tune, lm):
 
     train, dev, unseen = _drinks()
     table = done(tune(train, dev, 30))
-    require(isinstance(table, torch.Tensor), f"tune(...) gave a {type(table)}.")
+    require(
+        isinstance(table, torch.Tensor), f"tune(...) gave a {type(table).__name__}."
+    )
     shape = (2, lm.token_dim)
     require(tuple(table.shape) == shape, f"the table's shape is {tuple(table.shape)}.")
     asking = any(p.requires_grad for p in lm.model.parameters())
     require(not asking, "the language model is not frozen any more.")
 
-    def loss(vectors):
-        prompt = Prompt(lm, " {subject}[V:2] {answer}", vectors)
+    def loss(vectors, template=" {subject}[V:2] {answer}"):
+        prompt = Prompt(lm, template, vectors)
         return -prompt.answer_log_probs(unseen).mean().item()
 
     generator = torch.Generator().manual_seed(2)
     drawn = lm.embedding_std * torch.randn(shape, generator=generator)
     before, after = loss(drawn), loss(table.detach())
+    require(
+        after < loss(table.detach(), "[V:2] {subject} {answer}"),
+        "Your table does better with both virtual tokens before the subject than with "
+        "both after it.",
+    )
     require(
         after < before - 1,
         f"On rows that tune(...) did not see, the loss with your table is {after:.2f}, "
