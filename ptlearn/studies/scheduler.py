@@ -35,7 +35,7 @@ from .study import Run, Study, num_done, results
 if TYPE_CHECKING:
     from .staged import StagedStudy
 
-CONNECT_SECONDS = 10
+CONNECT_SECONDS = 30
 
 
 def run_study(
