@@ -41,6 +41,8 @@ class PromptTuner(nn.Module):
         template win for their own slots.
     seed : int
         For the initial vectors and the encoder's weights.
+    init_seed : int, optional
+        Another seed for the initial vectors alone; None is ``seed``.
     task : Task, optional
         Needed by ``init="task"`` and ``init="answers"``.
 
@@ -59,6 +61,7 @@ class PromptTuner(nn.Module):
         encoder: str | EncoderConfig = "none",
         init: str | Tensor | None = None,
         seed: int = 0,
+        init_seed: int | None = None,
         task: Task | None = None,
     ):
         super().__init__()
@@ -74,7 +77,11 @@ class PromptTuner(nn.Module):
         self.config = EncoderConfig.named(encoder)
         self.init = init if init is not None else self._default_init()
         table = initial_table(
-            self.init, lm, self.num_virtual_tokens, task=task, seed=seed
+            self.init,
+            lm,
+            self.num_virtual_tokens,
+            task=task,
+            seed=seed if init_seed is None else init_seed,
         )
         slots = self.tokens.word_slots
         if slots:

@@ -18,8 +18,8 @@ from ..tasks.task import Task
 from ..training.dev import EVALUATION_BATCH
 from ..training.fit import fit
 from .job import Job
-from .prepare import prepared_lm, prepared_task
-from .run import TableWatcher, _arithmetic, make_tuner, run_job
+from .prepare import arithmetic, prepared_lm, prepared_task
+from .run import TableWatcher, make_tuner, run_job
 from .store import load_table, table_path
 
 FIRST_STEPS = {
@@ -61,10 +61,10 @@ def beginning(row: dict, job: Job) -> list[str]:
     The first loss knows the start, the first rows, their answers and the template; the
     first move of the prompt embeddings is in proportion to the learning rate.
     """
-    with _arithmetic(row["threads"]):
+    with arithmetic(row["threads"]):
         task = prepared_task(job)
-        tuner, init = make_tuner(job, task)
-        faults = _start(row, tuner, init)
+        tuner = make_tuner(job, task)
+        faults = _start(row, tuner)
         if faults:
             return faults
         steps, settings = _FirstSteps(tuner), job.training_settings()
@@ -91,12 +91,12 @@ class _FirstSteps(TableWatcher):
         return len(self.moves) == NUM_FIRST_STEPS
 
 
-def _start(row: dict, tuner: PromptTuner, init: str) -> list[str]:
+def _start(row: dict, tuner: PromptTuner) -> list[str]:
     """Compare what is trained, and where it starts, before any step."""
     now = {
         "num_virtual_tokens": tuner.num_virtual_tokens,
         "num_trainable": tuner.num_trainable(),
-        "init_used": init,
+        "init_used": tuner.init,
     }
     for name, found in now.items():
         if row[name] != found:
@@ -156,7 +156,7 @@ def scores(row: dict, job: Job, folder: Path) -> list[str]:
     faults = _own_account(row)
     if faults:
         return faults
-    with _arithmetic(row["threads"]):
+    with arithmetic(row["threads"]):
         task, lm = prepared_task(job), prepared_lm(job)
         if job.is_trained:
             table = load_table(folder, row["key"])

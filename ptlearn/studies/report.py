@@ -116,7 +116,7 @@ def _verdict_table(study: StagedStudy, frame: pd.DataFrame) -> pd.DataFrame:
     tuned_on = study.protocol.tuning_fold
     without = found
     if tuned_on is not None:
-        held = (tuned_on, (tuned_on + 1) % 5)
+        held = (tuned_on, (tuned_on + 1) % len(study.protocol.folds))
         without = verdicts(frame, study.contrasts, study.rule, without_folds=held)
     table = pd.DataFrame(
         {

@@ -3,8 +3,7 @@
 import math
 import time
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -14,7 +13,6 @@ from ..errors import TrainingError
 from ..evaluation.baselines import text_baselines
 from ..evaluation.demonstrations import draw_demonstrations, with_demonstrations
 from ..evaluation.report import Report, evaluate
-from ..prompts.initializers import initial_table
 from ..prompts.prompt import Prompt
 from ..prompts.tuner import PromptTuner
 from ..tasks.task import Task
@@ -22,7 +20,7 @@ from ..training.dev import EVALUATION_BATCH
 from ..training.fit import fit
 from ..training.history import History
 from .job import Job
-from .prepare import device_name, prepared_lm, prepared_task
+from .prepare import arithmetic, device_name, prepared_lm, prepared_task
 from .provenance import code_version, versions
 
 FIRST_LOSSES = 10
@@ -51,7 +49,7 @@ def run_job(job: Job, threads: int = 1) -> dict[str, Any]:
         no score.
     """
     started = time.perf_counter()
-    with _arithmetic(threads):
+    with arithmetic(threads):
         if job.is_trained:
             found = _train(job)
         else:
@@ -69,37 +67,25 @@ def run_job(job: Job, threads: int = 1) -> dict[str, Any]:
     }
 
 
-@contextmanager
-def _arithmetic(threads: int) -> Iterator[None]:
-    """Use so many threads, and full float32 on a GPU too, for the time of a job."""
-    before = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
-    torch.set_num_threads(threads)
-    torch.backends.cudnn.allow_tf32 = False  # an LSTM would lose 13 of 23 bits
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before[0])
-        torch.backends.cudnn.allow_tf32 = before[1]
-
-
 def hits_to_text(hits: Iterable) -> str:
     """Return hits as they are stored: a 1 or 0 for each test row, in order."""
     return "".join("1" if hit else "0" for hit in hits)
 
 
-def make_tuner(job: Job, task: Task) -> tuple[PromptTuner, str]:
-    """Return the tuner that a job trains, at its start, and the name of that start."""
-    # That an encoder sees words only as its input is known to who wrote the study.
-    warnings.filterwarnings("ignore", "the words are only the input", UserWarning)
-    lm = prepared_lm(job)
-    options = {"encoder": job.encoder, "init": job.init or None, "task": task}
-    weights_seed = job.seed if job.weights_seed is None else job.weights_seed
-    tuner = PromptTuner(lm, job.template, seed=weights_seed, **options)
-    if job.start_seed is None or job.start_seed == weights_seed:
-        return tuner, tuner.init
-    name, size = tuner.init, tuner.num_virtual_tokens
-    options["init"] = initial_table(name, lm, size, task=task, seed=job.start_seed)
-    return PromptTuner(lm, job.template, seed=weights_seed, **options), name
+def make_tuner(job: Job, task: Task) -> PromptTuner:
+    """Return the tuner that a job trains, at its start."""
+    with warnings.catch_warnings():
+        # Who wrote the study knows that an encoder sees words only as its input.
+        warnings.filterwarnings("ignore", "the words are only the input", UserWarning)
+        return PromptTuner(
+            prepared_lm(job),
+            job.template,
+            encoder=job.encoder,
+            init=job.init or None,
+            seed=job.seed if job.weights_seed is None else job.weights_seed,
+            init_seed=job.seed if job.start_seed is None else job.start_seed,
+            task=task,
+        )
 
 
 class TableWatcher:
@@ -116,7 +102,6 @@ class TableWatcher:
         self.table = self._now(tuner)
         self.lengths = self.table.norm(dim=1)
 
-    @torch.no_grad()
     def __call__(self, tuner: PromptTuner, record: dict) -> None:
         """Note the move of one step."""
         table = self._now(tuner)
@@ -127,15 +112,15 @@ class TableWatcher:
     @staticmethod
     @torch.no_grad()
     def _now(tuner: PromptTuner) -> torch.Tensor:
-        return tuner.prompt_embeddings().detach().clone()
+        return tuner.prompt_embeddings().clone()
 
 
 def _train(job: Job) -> dict:
     task = prepared_task(job)
-    tuner, init = make_tuner(job, task)
+    tuner = make_tuner(job, task)
     watcher = TableWatcher(tuner)
     row = {
-        "init_used": init,
+        "init_used": tuner.init,
         "num_virtual_tokens": tuner.num_virtual_tokens,
         "num_trainable": tuner.num_trainable(),
         "error": "",

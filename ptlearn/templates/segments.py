@@ -80,6 +80,8 @@ class SegmentTokenizer:
         is left off, so that something is left to read after them. A short text has
         none.
         """
+        if len(self(text, at_start=at_start)) <= FEWEST_LASTING:
+            return []
         wholes = [text + more for more in CONTINUATIONS] + [text.rstrip()]
         found = [self(whole, at_start=at_start) for whole in wholes]
         ids = list(os.path.commonprefix(found))[:-1]

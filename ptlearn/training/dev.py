@@ -12,7 +12,9 @@ from ..tasks.task import Task
 from .config import TrainingConfig
 
 EVALUATION_BATCH = 64
-"""Rows scored together, where training takes fewer."""
+"""Rows scored together, where training takes fewer ..."""
+EVALUATION_TOKENS = 4096
+"""... as long as they have no more tokens than this, or memory would run out."""
 
 
 class DevSplit:
@@ -22,6 +24,8 @@ class DevSplit:
     ----------
     examples : list of Example
         The dev rows, tokenised; empty without a dev split.
+    batch_size : int
+        Rows scored together; without gradients more fit into memory than in training.
     context_cache : ContextCache or None
         Keeps frozen contexts from one evaluation to the next.
     """
@@ -39,6 +43,9 @@ class DevSplit:
         self.examples = [tuner.tokens.encode(row) for row in self.rows]
         if self.rows:
             tuner.tokens.answers_by_ids(self.answers)  # refuses those with equal ids
+        longest = max((len(e.ids) for e in self.examples), default=1)
+        together = min(EVALUATION_BATCH, EVALUATION_TOKENS // longest)
+        self.batch_size = max(config.batch_size, together)
         self.context_cache: ContextCache | None = None
 
     def evaluate(self) -> tuple[float | None, float | None]:
@@ -59,9 +66,7 @@ class DevSplit:
         return score, loss
 
     def _score(self) -> tuple[float, float]:
-        # Without gradients many more rows fit into the memory of a training step.
-        batch_size = max(self.config.batch_size, EVALUATION_BATCH)
-        options = {"batch_size": batch_size, "context_cache": self.context_cache}
+        options = {"batch_size": self.batch_size, "context_cache": self.context_cache}
         if self.config.metric != "accuracy":
             # No other answer is looked at, which is several times faster.
             own = scoring.score_own(self.tuner, self.examples, **options)
