@@ -37,7 +37,8 @@ def run(
     ] = None,
 ) -> None:
     """Run studies; what was done before is not done again."""
-    from ..studies.scheduler import dask_executor, run_study
+    from ..studies.executors import dask_executor
+    from ..studies.scheduler import run_study
     from ..studies.statistics import summary
 
     folder, studies = _folder(results), _chosen(names, model)
@@ -143,7 +144,8 @@ def why(
     ] = None,
 ) -> None:
     """Run the experiments on what an encoder does; goes on where it stopped."""
-    from ..studies.mechanism_runs import process_pool, run_experiment
+    from ..studies.executors import process_pool
+    from ..studies.mechanism_runs import run_experiment
     from ..studies.mechanism_tables import barrier_summary, mechanism_summary
     from ..studies.mechanisms import experiments, load_experiment
 

@@ -12,10 +12,10 @@ from ..studies.mechanism_tables import (
     coupling_maps,
     early_move,
     graft_table,
-    lowest_dev_loss,
     mechanism_summary,
     sgd_table,
 )
+from ..studies.rates import lowest_dev_loss
 from .style import (
     COLOURS,
     HEIGHT,
@@ -44,9 +44,9 @@ def rate_and_move(
     Parameters
     ----------
     frame : DataFrame
-        A line for each run: ``arm``, ``lr``, ``dev_losses`` ([step, loss] pairs) or
-        ``dev_loss``, and ``moves`` (root mean square a coordinate, of each step) or
-        ``move``.
+        A line for each run, as ``results`` returned them: ``arm``, ``lr``, ``error``,
+        ``dev_losses`` ([step, loss] pairs), ``moves`` (root mean square a coordinate,
+        of each step).
 
     Returns
     -------

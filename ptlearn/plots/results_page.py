@@ -7,17 +7,18 @@ from matplotlib.figure import Figure
 
 from ..studies.report import all_experiments, is_complete, staged_results
 from ..studies.verdict import verdicts as find_verdicts
-from .mechanisms import coupling, grafts, lengths, rate_and_move
+from .mechanisms import coupling, grafts, lengths, rate_and_move, sgd_and_adam
 from .studies import verdicts
 from .traces import barriers, switches
 
 OF_EXPERIMENT = {
-    "step_or_direction": grafts,
-    "coupling": coupling,
-    "speed_or_optimum": switches,
-    "surface": barriers,
-    "lengths": lengths,
+    "step_or_direction": {"": grafts, "_sgd": sgd_and_adam},
+    "coupling": {"": coupling},
+    "speed_or_optimum": {"": switches},
+    "surface": {"": barriers},
+    "lengths": {"": lengths},
 }
+"""What draws an experiment, by the end of the file's name."""
 DOTS_PER_INCH = 110
 
 
@@ -43,4 +44,5 @@ def _figures(folder: str | Path) -> Iterator[tuple[str, Figure]]:
             yield f"{study.name}_rates", rate_and_move(tuning)
     for experiment, frame, missing in all_experiments(folder):
         if not missing:
-            yield f"why_{experiment.name}", OF_EXPERIMENT[experiment.name](frame)
+            for end, draw in OF_EXPERIMENT[experiment.name].items():
+                yield f"why_{experiment.name}{end}", draw(frame)

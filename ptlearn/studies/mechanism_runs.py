@@ -3,17 +3,8 @@
 An experiment that was killed goes on where it stopped: what has a row is not run again.
 """
 
-from collections.abc import Iterator
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    BrokenExecutor,
-    Executor,
-    Future,
-    ProcessPoolExecutor,
-    wait,
-)
+from concurrent.futures import Executor, Future
 from contextlib import nullcontext
-from multiprocessing import get_context
 from pathlib import Path
 
 import pandas as pd
@@ -22,8 +13,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from ..errors import StudyError
 from ..files import write_atomically
+from .executors import as_they_end, process_pool
 from .lines import run_line
 from .mechanisms import Experiment, load_experiment
 from .recording import run_trace
@@ -94,7 +85,7 @@ def run_experiment(
             with tqdm(
                 total=len(pending), desc=experiment.name, disable=not progress
             ) as bar:
-                for arm, row in _finished(pending, experiment.name):
+                for arm, row in as_they_end(pending, f"experiment {experiment.name!r}"):
                     if "tables" in row:
                         _save_tables(folder, row["key"], row.pop("tables"))
                     about = {"experiment": experiment.name, "arm": arm}
@@ -102,12 +93,6 @@ def run_experiment(
                     bar.set_postfix_str(arm)
                     bar.update()
     return experiment_results(experiment, folder)
-
-
-def process_pool(workers: int) -> ProcessPoolExecutor:
-    """Return new processes that traces can run in."""
-    # Spawned: a forked copy of a process with threads, as torch has, can hang.
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
 
 
 def experiment_results(
@@ -177,21 +162,3 @@ def _submit_lines(
         second = load_tables(line.second, folder)[line.second_end].tolist()
         pending[pool.submit(run_line, line, trace, first, second, threads)] = arm
     return pending
-
-
-def _finished(pending: dict[Future, str], name: str) -> Iterator[tuple[str, dict]]:
-    """Yield (arm, row) as they end."""
-    try:
-        while pending:
-            done = wait(pending, return_when=FIRST_COMPLETED).done
-            # Whole rows first, or an error beside them would lose them.
-            for future in sorted(done, key=lambda f: f.exception() is not None):
-                yield pending.pop(future), future.result()
-    except BrokenExecutor as error:
-        raise StudyError(
-            f"a worker process died while experiment {name!r} ran, often for lack of "
-            "memory. The rows so far are kept: run it again, perhaps with workers=1"
-        ) from error
-    finally:
-        for future in pending:
-            future.cancel()

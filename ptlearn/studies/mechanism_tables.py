@@ -79,22 +79,12 @@ def dev_loss_at(row: pd.Series, step: int) -> float:
     return dict(map(tuple, row["dev_losses"])).get(step, np.nan)
 
 
-def lowest_dev_loss(row: Mapping) -> float:
-    """Return the lowest dev loss of a run, from ``dev_losses`` or ``dev_loss``."""
-    curve = row.get("dev_losses")
-    if not isinstance(curve, list):
-        return float(row.get("dev_loss", np.nan))
-    return min((loss for _, loss in curve), default=np.nan)
-
-
 def early_move(row: Mapping) -> float:
-    """Return a run's ``move``: the mean of ``moves`` in the first steps after warm-up.
+    """Return how far the table moves in a step of a run: rms, a coordinate.
 
-    A run that ended before has the mean of all its steps.
+    The mean over the first steps after warm-up; of all steps, if the run ended before.
     """
-    moves = row.get("moves")
-    if not isinstance(moves, list):
-        return float(row.get("move", np.nan))
+    moves = row["moves"]
     return float(np.mean(moves[FIRST_STEPS] or moves or np.nan))
 
 

@@ -23,6 +23,8 @@ from .verdict import verdicts
 BEGIN = "<!-- from here on made by: ptlearn study report -->"
 END = "<!-- up to here -->"
 WORDING = "best wording"
+FIGURES = {"step_or_direction": ("", "_sgd")}
+"""Ends of the names of an experiment's figures, where it has more than one."""
 
 
 def results_page(folder: str | Path) -> str:
@@ -41,7 +43,9 @@ def results_page(folder: str | Path) -> str:
             parts.append(part + f"{missing} runs are not done yet.\n")
             continue
         part += f"{len(frame)} runs.\n\n{_table(_experiment_table(frame))}"
-        part += f"\n![{experiment.question}](figures/why_{experiment.name}.png)\n"
+        for end in FIGURES.get(experiment.name, ("",)):
+            file = f"figures/why_{experiment.name}{end}.png"
+            part += f"\n![{experiment.question}]({file})\n"
         parts.append(part)
     return "\n".join(parts)
 

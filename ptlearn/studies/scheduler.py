@@ -5,22 +5,15 @@ its row.
 """
 
 from collections.abc import Iterator
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    BrokenExecutor,
-    Executor,
-    ProcessPoolExecutor,
-    wait,
-)
+from concurrent.futures import Executor, Future
 from contextlib import nullcontext
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 from tqdm.auto import tqdm
 
-from ..errors import StudyError
+from .executors import as_they_end, process_pool
 from .run import run_job
 from .store import (
     append_row,
@@ -34,8 +27,6 @@ from .study import Run, Study, num_done, results
 
 if TYPE_CHECKING:
     from .staged import StagedStudy
-
-CONNECT_SECONDS = 30
 
 
 def run_study(
@@ -81,10 +72,9 @@ def run_study(
     folder = Path(folder) if folder is not None else default_folder()
     folder.mkdir(parents=True, exist_ok=True)
     path, study = folder / f"{study.name}.jsonl", study.in_folder(folder)
-    own_pool = executor is None
     with (
         only_writer(path),
-        _pool(workers) if own_pool else nullcontext(executor) as pool,
+        process_pool(workers) if executor is None else nullcontext(executor) as pool,
     ):
         drop_torn_line(path)
         rows = read_folder(folder)
@@ -101,73 +91,24 @@ def run_study(
     return results(study, folder)
 
 
-def dask_executor(address: str) -> Executor:
-    """Return an executor whose jobs run on the workers of a Dask cluster.
-
-    Each worker needs ptlearn, and the language model in its cache. A job whose worker
-    was lost is done again by another one.
-
-    Parameters
-    ----------
-    address : str
-        Of the scheduler, such as ``tcp://10.0.0.1:8786``.
-
-    Raises
-    ------
-    StudyError
-        If Dask is not installed, or nothing answers at the address.
-    """
-    try:
-        from dask.distributed import Client
-    except ImportError as error:
-        raise StudyError(
-            "a cluster needs Dask: pip install 'dask[distributed]'"
-        ) from error
-    try:
-        client = Client(address, timeout=CONNECT_SECONDS)
-    except (OSError, ValueError) as error:
-        raise StudyError(
-            f"no Dask scheduler answers at {address!r} ({error}). Start one with `dask "
-            "scheduler`, and workers with `dask worker ADDRESS`"
-        ) from error
-    # Not pure: Dask would take a job that failed for one that is done.
-    return client.get_executor(pure=False, retries=2)
-
-
 def _finished(
     study: "Study | StagedStudy", rows: dict[str, dict], pool: Executor, threads: int
 ) -> Iterator[tuple[Run, dict]]:
     """Submit jobs as they become known; yield (run, row) as they end."""
-    pending = {}
-    try:
-        while True:
-            waiting = {run.job.key for run in pending.values()}
-            for run in study.runs(rows):
-                key = run.job.key
-                if key not in rows and key not in waiting:
-                    pending[pool.submit(run_job, run.job, threads)] = run
-                    waiting.add(key)
-            if not pending:
-                return
-            done = wait(pending, return_when=FIRST_COMPLETED).done
-            # Whole rows first, or an error beside them would lose them.
-            for future in sorted(done, key=lambda f: f.exception() is not None):
-                run = pending.pop(future)
-                rows[run.job.key] = future.result()
-                yield run, rows[run.job.key]
-    except BrokenExecutor as error:
-        raise StudyError(
-            f"a worker process died while study {study.name!r} ran, often for lack of "
-            "memory. The rows so far are kept: run it again, perhaps with workers=1"
-        ) from error
-    finally:
-        for future in pending:
-            future.cancel()
+    pending: dict[Future, Run] = {}
 
+    def submit() -> None:
+        known = set(rows) | {run.job.key for run in pending.values()}
+        for run in study.runs(rows):
+            if run.job.key not in known:
+                pending[pool.submit(run_job, run.job, threads)] = run
+                known.add(run.job.key)
 
-def _pool(workers: int) -> ProcessPoolExecutor:
-    # Spawned: a forked copy of a process with threads, as torch has, can hang.
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    submit()
+    for run, row in as_they_end(pending, f"study {study.name!r}"):
+        rows[run.job.key] = row
+        yield run, row
+        submit()
 
 
 def _shown(row: dict) -> str:

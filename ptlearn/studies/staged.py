@@ -17,7 +17,7 @@ from ..files import write_atomically
 from .job import Job
 from .rates import Protocol, RateSearch, with_seeds
 from .store import read_folder
-from .study import Arm, Run
+from .study import Arm, Run, refuse_same_names
 from .verdict import Rule
 
 
@@ -54,9 +54,8 @@ class StagedStudy:
     plan: dict | None = None
 
     def __post_init__(self):
+        refuse_same_names(self.name, self.arms)
         names = [arm.name for arm in self.arms]
-        if len(set(names)) < len(names):
-            raise StudyError(f"study {self.name!r} has two arms of one name")
         for name in {name for contrast in self.contrasts for name in contrast}:
             if name not in names:
                 raise StudyError(

@@ -5,7 +5,8 @@ So each arm first tries every rate of one grid, dev rows choose among them, and 
 then do the other seeds run. Test rows have no part in the choice.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -87,12 +88,7 @@ class Study:
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
 
     def __post_init__(self):
-        names = [arm.name for arm in self.arms]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise StudyError(
-                f"study {self.name!r} has two arms called {twice[0]!r}: rename one"
-            )
+        refuse_same_names(self.name, self.arms)
         if not self.arms or not self.lrs or not self.seeds:
             raise StudyError(
                 f"study {self.name!r} needs at least one each of arms, lrs and seeds"
@@ -162,6 +158,15 @@ class Study:
         first = [job for arm in self.arms for job in self.first_jobs(arm)]
         trained = {arm.job for arm in self.arms if arm.job.is_trained}
         return len(set(first)) + len(trained) * (len(self.seeds) - 1)
+
+
+def refuse_same_names(study: str, arms: Iterable[Arm]) -> None:
+    """Raise StudyError if two arms of a study have one name."""
+    counts = Counter(arm.name for arm in arms)
+    if twice := [name for name, count in counts.items() if count > 1]:
+        raise StudyError(
+            f"study {study!r} has two arms called {twice[0]!r}: rename one"
+        )
 
 
 def num_done(study, rows: Mapping[str, dict]) -> int:

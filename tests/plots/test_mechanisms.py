@@ -24,12 +24,18 @@ def texts(ax):
 
 def test_rate_and_move_draws_one_curve_over_the_rate_and_one_over_the_move():
     lines = [
-        {"arm": arm, "lr": lr, "moves": [0.0] * 10 + [lr * times] * 10, "dev_losses": d}
+        {
+            "arm": arm,
+            "lr": lr,
+            "error": "",
+            "moves": [0.0] * 10 + [lr * times] * 10,
+            "dev_losses": d,
+        }
         for arm, times in (("bare", 1), ("MLP", 100))
         for lr in (0.001, 0.01)
         for d in ([[0, 9.0], [20, 2.0], [40, 3.0]], [[0, 9.0], [20, 4.0]])
     ]
-    lines.append({"arm": "wording", "lr": 0.1, "moves": np.nan, "dev_losses": []})
+    lines.append({"arm": "wording", "lr": np.nan, "error": "", "dev_losses": []})
     left, right = axes(drawn(plots.rate_and_move(pd.DataFrame(lines))))
     for ax, scale in ((left, 1), (right, 100)):
         curves = [x for x in lines_with_points(ax) if x.get_linestyle() != "None"]
@@ -38,9 +44,7 @@ def test_rate_and_move_draws_one_curve_over_the_rate_and_one_over_the_move():
         assert np.allclose(bare, [[0.001, 3], [0.01, 3]])
         assert np.allclose(mlp, [[0.001 * scale, 3], [0.01 * scale, 3]])
         assert ax.get_xscale() == "log"
-    frame = pd.DataFrame([{"arm": "bare", "lr": 0.1, "move": 0.02, "dev_loss": 1.5}])
-    assert lines_with_points(axes(drawn(plots.rate_and_move(frame)))[1])
-    drawn(plots.rate_and_move(frame.iloc[:0]))
+    drawn(plots.rate_and_move(pd.DataFrame(lines).iloc[:0]))
 
 
 def test_rate_and_move_leaves_out_what_diverged():
@@ -48,8 +52,9 @@ def test_rate_and_move_leaves_out_what_diverged():
         {
             "arm": "bare",
             "lr": [0.1, 1],
-            "move": [0.1, np.nan],
-            "dev_loss": [1.5, np.inf],
+            "error": ["", "diverged"],
+            "moves": [[0.1], [0.1, 9.0]],
+            "dev_losses": [[[0, 1.5]], [[0, 1.4]]],
         }
     )
     left, _ = axes(drawn(plots.rate_and_move(frame)))

@@ -15,10 +15,10 @@ import torch
 from small_traces import BARE, EXPERIMENT, run
 
 from ptlearn.errors import StudyError
+from ptlearn.studies.executors import process_pool
 from ptlearn.studies.mechanism_runs import (
     experiment_results,
     load_tables,
-    process_pool,
     run_experiment,
 )
 from ptlearn.studies.mechanism_tables import (

@@ -6,6 +6,14 @@ import shutil
 import pytest
 
 from ptlearn.errors import StudyError
+from ptlearn.studies import (
+    barrier_summary,
+    experiment_results,
+    load_study,
+    mechanism_summary,
+    reliability,
+    verdicts,
+)
 from ptlearn.studies.report import (
     BEGIN,
     END,
@@ -68,6 +76,25 @@ def test_no_verdict_where_a_row_is_missing(tmp_path):
     part = section(results_page(tmp_path), "reviews")
     assert "No verdict before all of them are." in part
     assert "| verdict" not in part and "figures/" not in part
+
+
+def test_what_the_page_says_in_words_is_what_the_rows_say():
+    """The sentences above the made part; the numbers below it are made."""
+    frames = {study.name: frame for study, frame in staged_results(stored_folder())}
+    facts, reviews = frames["facts"], frames["reviews"]
+    study = load_study("facts")
+    found = verdicts(facts, study.contrasts, study.rule)["verdict"]
+    encoders = [name for name in found.index if "LSTM" in name or "MLP" in name]
+    assert len(encoders) == 4 and set(found[encoders]) == {"equivalent"}
+    assert (reliability(facts, "best wording")["below"] == 0).all()
+    assert (reliability(reviews, "best wording")["below"] > 0).any(), "facts only"
+    # Random starts end in optima of their own, which are not poorer.
+    hills = barrier_summary(experiment_results("surface"))
+    assert hills.loc["bare, two seeds", "low"] > 0.5
+    assert hills.loc["bare, words, two seeds", "highest"] < 0.5
+    # A bare table at the encoder's rate hardly moves.
+    trained = mechanism_summary(experiment_results("step_or_direction"))["dev_loss"]
+    assert trained["bare from MLP's output, MLP's rate"] > 3 * trained["bare, Adam"]
 
 
 def test_only_what_stands_between_the_marks_is_replaced(tmp_path):

@@ -13,7 +13,8 @@ import pytest
 from small_study import BASE, STUDY, MadeUpRows, made_up, run
 
 from ptlearn.errors import StudyError
-from ptlearn.studies.scheduler import dask_executor, run_study
+from ptlearn.studies.executors import dask_executor
+from ptlearn.studies.scheduler import run_study
 from ptlearn.studies.store import read_folder, read_rows
 from ptlearn.studies.study import Arm
 
@@ -202,12 +203,12 @@ def test_the_command_runs_a_study_on_a_cluster(true_folder, tmp_path, monkeypatc
     from typer.testing import CliRunner
 
     from ptlearn.cli.app import app
-    from ptlearn.studies import catalogue, scheduler
+    from ptlearn.studies import catalogue, executors
 
-    marker, connect = tmp_path / "one worker was lost", scheduler.dask_executor
+    marker, connect = tmp_path / "one worker was lost", executors.dask_executor
     monkeypatch.setattr(catalogue, "course_studies", lambda: {"small": STUDY})
     monkeypatch.setattr(
-        scheduler,
+        executors,
         "dask_executor",
         lambda address: LosesAWorker(connect(address), marker),
     )
@@ -222,6 +223,6 @@ def test_the_command_runs_a_study_on_a_cluster(true_folder, tmp_path, monkeypatc
 
 
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
-    monkeypatch.setattr("ptlearn.studies.scheduler.CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr("ptlearn.studies.executors.CONNECT_SECONDS", 0.2)
     with pytest.raises(StudyError, match="no Dask scheduler answers at 'tcp://127"):
         dask_executor("tcp://127.0.0.1:9")
