@@ -87,7 +87,9 @@ def test_what_the_page_says_in_words_is_what_the_rows_say():
     encoders = [name for name in found.index if "LSTM" in name or "MLP" in name]
     assert len(encoders) == 4 and set(found[encoders]) == {"equivalent"}
     assert (reliability(facts, "best wording")["below"] == 0).all()
-    assert (reliability(reviews, "best wording")["below"] > 0).any(), "facts only"
+    # No remedy where there are few rows: runs of every arm end below, two or more.
+    few = reliability(reviews, "best wording")["below"]
+    assert (few[["bare", "LSTM", "MLP", "residual MLP"]] >= 2).all()
     # Random starts end in optima of their own, which are not poorer.
     hills = barrier_summary(experiment_results("surface"))
     assert hills.loc["bare, two seeds", "low"] > 0.5
