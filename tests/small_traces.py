@@ -4,10 +4,10 @@ import random
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import asdict, replace
 
-from ptlearn.studies.lines import Line
-from ptlearn.studies.mechanism_runs import run_experiment
-from ptlearn.studies.mechanisms import Experiment
-from ptlearn.studies.traces import Trace
+from ptlearn.mechanisms.catalogue import Experiment
+from ptlearn.mechanisms.lines import Line
+from ptlearn.mechanisms.run import run_experiment
+from ptlearn.mechanisms.traces import Trace
 
 BARE = Trace(
     model="tiny",

@@ -87,14 +87,10 @@ def freeze(names: Names, results: Results = None) -> None:
 @app.command()
 def report(results: Results = None) -> None:
     """Write the page of results anew: verdicts, tables and figures."""
-    from ..plots.results_page import draw_figures
-    from ..studies.report import put_into, results_page
+    from ..course.results_page import write_page
 
-    folder = _folder(results)
-    put_into(folder / "README.md", results_page(folder))
-    for figure in draw_figures(folder):
-        print(figure)
-    print(folder / "README.md")
+    for file in write_page(_folder(results)):
+        print(file)
 
 
 @app.command("list")
@@ -144,10 +140,10 @@ def why(
     ] = None,
 ) -> None:
     """Run the experiments on what an encoder does; goes on where it stopped."""
+    from ..mechanisms.catalogue import experiments, load_experiment
+    from ..mechanisms.run import run_experiment
+    from ..mechanisms.tables import barrier_summary, mechanism_summary
     from ..studies.executors import process_pool
-    from ..studies.mechanism_runs import run_experiment
-    from ..studies.mechanism_tables import barrier_summary, mechanism_summary
-    from ..studies.mechanisms import experiments, load_experiment
 
     chosen = [load_experiment(name) for name in names or experiments()]
     with process_pool(workers) as pool:

@@ -236,6 +236,8 @@ def fold_before_after(frame: pd.DataFrame, *, title: str = "Before and after fol
     Returns
     -------
     Figure
+        A panel is on a logarithmic scale, and says so, where one bar is more than a
+        hundred times the other, which would be invisible.
     """
     fig, panels = new_panels(frame.shape[1])
     for ax, column in zip(panels, frame.columns, strict=True):
@@ -245,9 +247,14 @@ def fold_before_after(frame: pd.DataFrame, *, title: str = "Before and after fol
         for i, bar in enumerate(bars):
             bar.set(hatch=["", "//", ".."][i % 3], edgecolor="black")
         ax.bar_label(bars, [number(v) for v in frame[column]], fontsize="small")
-        ax.set_title(str(column))
         ax.margins(y=0.15)
-        from_zero(ax)
+        if values.min() > 0 and values.max() > 100 * values.min():
+            ax.set_yscale("log")
+            ax.set_ylim(1, 5 * values.max())
+            ax.set_title(f"{column}, logarithmic")
+        else:
+            from_zero(ax)
+            ax.set_title(str(column))
         ax.grid(False)
         ax.yaxis.set_visible(False)  # the bars carry their numbers
     fig.suptitle(title)

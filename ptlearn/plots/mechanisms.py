@@ -8,7 +8,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..studies.mechanism_tables import (
+from ..mechanisms.tables import (
     coupling_maps,
     early_move,
     graft_table,

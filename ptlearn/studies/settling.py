@@ -5,12 +5,17 @@ learning rate, searched for as ``staged`` says. The words that arms start from a
 of the wording with the best score on dev rows.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
 
 from .job import Job
 from .rates import Protocol
 from .staged import StagedStudy
-from .study import Arm
+from .store import read_folder
+from .study import Arm, results_table
 
 PLATEAU = {"schedule": "plateau", "evaluate_every": 20, "choose_by": "loss"}
 CITY = Job("city_country", "[V:2] {subject}[V:3] {answer}", **PLATEAU)
@@ -185,3 +190,19 @@ def settling_studies() -> dict[str, StagedStudy]:
         _places(),
     )
     return {study.name: study for study in studies}
+
+
+def settling_results(
+    folder: str | Path,
+) -> Iterator[tuple[StagedStudy, pd.DataFrame]]:
+    """Yield each staged study with its plan, and the table of its rows.
+
+    Parameters
+    ----------
+    folder : path
+        Where the rows lie.
+    """
+    rows = read_folder(folder)
+    for study in settling_studies().values():
+        study = study.in_folder(folder)
+        yield study, results_table(study, rows)

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from ..errors import StudyError
 from ..files import write_atomically
 from .job import Job
@@ -158,6 +160,14 @@ class StagedStudy:
         seeds = len(self.protocol.tuning_seeds)
         confirming = sum(len(self.confirming_jobs(arm, None)) for arm in self.arms)
         return trained * seeds * (1 + self.protocol.rates + 3) + confirming
+
+
+def is_complete(study: StagedStudy, frame: pd.DataFrame) -> bool:
+    """Whether all confirming runs of a study with a plan are in its table of rows."""
+    if study.plan is None or frame.empty:
+        return False
+    done = set(frame.loc[frame["final"], "key"])
+    return done >= set(study.plan["confirming_keys"])
 
 
 def plan_path(study: StagedStudy, folder: str | Path) -> Path:

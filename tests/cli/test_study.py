@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from ptlearn.cli.app import app
 from ptlearn.errors import StudyError
+from ptlearn.mechanisms.catalogue import load_experiment
 from ptlearn.studies.catalogue import load_study
 from ptlearn.studies.job import Job
-from ptlearn.studies.mechanisms import load_experiment
 from ptlearn.studies.run import run_job
 from ptlearn.studies.store import append_row
 

@@ -1,6 +1,6 @@
 """Claims of lessons about live runs hold in every stored seed, with a margin."""
 
-from ptlearn.studies import experiment_results
+from ptlearn.mechanisms import experiment_results
 
 MARGIN = 1.5
 

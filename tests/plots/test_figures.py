@@ -191,7 +191,13 @@ def test_fold_before_after_has_a_panel_a_column():
         index=["before", "after"],
     )
     fig = drawn(plots.fold_before_after(frame))
-    assert [ax.get_title() for ax in axes(fig)] == ["parameters", "milliseconds"]
+    titles = [ax.get_title() for ax in axes(fig)]
+    assert titles == ["parameters, logarithmic", "milliseconds"]
+    # Both bars can be seen: neither is less than a tenth of its panel.
+    for bar in axes(fig)[0].patches:
+        top = axes(fig)[0].transData.transform((0, bar.get_height()))[1]
+        box = axes(fig)[0].get_window_extent()
+        assert top - box.y0 > 0.1 * box.height
     assert [t.get_text() for t in axes(fig)[0].texts] == ["8,275,968", "4,608"]
 
 

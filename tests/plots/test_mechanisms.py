@@ -7,8 +7,8 @@ from figure_tools import axes, drawn, lines_with_points
 from small_traces import MadeUpTraces, run
 
 from ptlearn import plots
-from ptlearn.studies.mechanism_tables import mechanism_summary, sgd_table
-from ptlearn.studies.mechanisms import experiments
+from ptlearn.mechanisms.catalogue import experiments
+from ptlearn.mechanisms.tables import mechanism_summary, sgd_table
 
 
 @pytest.fixture(scope="module")

@@ -5,24 +5,22 @@ import shutil
 
 import pytest
 
-from ptlearn.errors import StudyError
-from ptlearn.studies import (
-    barrier_summary,
-    experiment_results,
-    load_study,
-    mechanism_summary,
-    reliability,
-    verdicts,
-)
-from ptlearn.studies.report import (
+from ptlearn.course.results_page import (
     BEGIN,
     END,
     all_experiments,
-    is_complete,
     put_into,
     results_page,
-    staged_results,
 )
+from ptlearn.errors import StudyError
+from ptlearn.mechanisms import (
+    barrier_summary,
+    experiment_results,
+    mechanism_summary,
+)
+from ptlearn.studies import load_study, reliability, verdicts
+from ptlearn.studies.settling import settling_results
+from ptlearn.studies.staged import is_complete
 from ptlearn.studies.store import stored_folder
 
 PAGE = stored_folder() / "README.md"
@@ -44,7 +42,7 @@ def test_the_stored_page_is_what_the_rows_give(page):
 
 
 def test_every_question_stands_on_the_page(page):
-    for study, _ in staged_results(stored_folder()):
+    for study, _ in settling_results(stored_folder()):
         assert f"## {study.question}" in page and f"`{study.name}`: " in page
     for experiment, _, _ in all_experiments(stored_folder()):
         assert f"### {experiment.question}" in page
@@ -59,7 +57,7 @@ def test_every_figure_on_the_page_is_there_and_no_other(page):
 def test_a_study_is_complete_only_with_all_its_confirming_runs(page):
     complete = {
         study.name: is_complete(study, frame)
-        for study, frame in staged_results(stored_folder())
+        for study, frame in settling_results(stored_folder())
     }
     assert complete["facts"] and complete["reviews"]
     for name, done in complete.items():
@@ -80,7 +78,7 @@ def test_no_verdict_where_a_row_is_missing(tmp_path):
 
 def test_what_the_page_says_in_words_is_what_the_rows_say():
     """The sentences above the made part; the numbers below it are made."""
-    frames = {study.name: frame for study, frame in staged_results(stored_folder())}
+    frames = {study.name: frame for study, frame in settling_results(stored_folder())}
     facts, reviews = frames["facts"], frames["reviews"]
     study = load_study("facts")
     found = verdicts(facts, study.contrasts, study.rule)["verdict"]

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ptlearn.studies.movers import (
+from ptlearn.mechanisms.movers import (
     LENGTH_TOLERANCE,
     CutEncoder,
     Graft,

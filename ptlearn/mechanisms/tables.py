@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
-from .statistics import mean_interval
+from ..studies.statistics import mean_interval
 
 FIRST_STEPS = slice(10, 20)
 """The first steps at the full rate."""

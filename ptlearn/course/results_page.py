@@ -8,23 +8,49 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
+from .. import plots
 from ..errors import StudyError
-from .mechanism_runs import experiment_results
-from .mechanism_tables import mechanism_summary
-from .mechanisms import Experiment, experiments
-from .robustness import reliability
-from .settling import settling_studies
-from .staged import StagedStudy
-from .store import read_folder
-from .study import results_table
-from .verdict import verdicts
+from ..mechanisms.catalogue import Experiment, experiments
+from ..mechanisms.run import experiment_results
+from ..mechanisms.tables import mechanism_summary
+from ..studies.robustness import reliability
+from ..studies.settling import settling_results
+from ..studies.staged import StagedStudy, is_complete
+from ..studies.verdict import verdicts
 
 BEGIN = "<!-- from here on made by: ptlearn study report -->"
 END = "<!-- up to here -->"
 WORDING = "best wording"
-FIGURES = {"step_or_direction": ("", "_sgd")}
-"""Ends of the names of an experiment's figures, where it has more than one."""
+DOTS_PER_INCH = 110
+FIGURES = {
+    "step_or_direction": {"": plots.grafts, "_sgd": plots.sgd_and_adam},
+    "coupling": {"": plots.coupling},
+    "speed_or_optimum": {"": plots.switches},
+    "surface": {"": plots.barriers},
+    "lengths": {"": plots.lengths},
+}
+"""What draws an experiment, by the end of the file's name."""
+
+
+def write_page(folder: str | Path) -> list[Path]:
+    """Write the page of a folder of rows anew, with its figures; return the files.
+
+    Raises
+    ------
+    StudyError
+        If the folder's README.md lacks a mark.
+    """
+    page, figures = Path(folder) / "README.md", Path(folder) / "figures"
+    put_into(page, results_page(folder))
+    figures.mkdir(exist_ok=True)
+    files = [page]
+    for name, figure in _figures(folder):
+        files.append(figures / f"{name}.png")
+        # Without the version of matplotlib, the same rows give the same file.
+        figure.savefig(files[-1], dpi=DOTS_PER_INCH, metadata={"Software": None})
+    return files
 
 
 def results_page(folder: str | Path) -> str:
@@ -35,7 +61,7 @@ def results_page(folder: str | Path) -> str:
     folder : path
         Where the rows lie.
     """
-    parts = [_study_part(study, frame) for study, frame in staged_results(folder)]
+    parts = [_study_part(study, frame) for study, frame in settling_results(folder)]
     parts.append("## Why: what an encoder does\n\n" + _how_the_experiments_ran())
     for experiment, frame, missing in all_experiments(folder):
         part = f"### {experiment.question}\n\n`{experiment.name}`: "
@@ -43,19 +69,11 @@ def results_page(folder: str | Path) -> str:
             parts.append(part + f"{missing} runs are not done yet.\n")
             continue
         part += f"{len(frame)} runs.\n\n{_table(_experiment_table(frame))}"
-        for end in FIGURES.get(experiment.name, ("",)):
+        for end in FIGURES[experiment.name]:
             file = f"figures/why_{experiment.name}{end}.png"
             part += f"\n![{experiment.question}]({file})\n"
         parts.append(part)
     return "\n".join(parts)
-
-
-def staged_results(folder: str | Path) -> Iterator[tuple[StagedStudy, pd.DataFrame]]:
-    """Yield each staged study with its plan, and the table of its rows."""
-    rows = read_folder(folder)
-    for study in settling_studies().values():
-        study = study.in_folder(folder)
-        yield study, results_table(study, rows)
 
 
 def all_experiments(
@@ -82,14 +100,6 @@ def put_into(page: Path, made: str) -> None:
     if not begin or not end:
         raise StudyError(f"{page} lacks the line {BEGIN!r} or {END!r}")
     page.write_text(f"{before}{BEGIN}\n\n{made}\n{END}{after}", encoding="utf-8")
-
-
-def is_complete(study: StagedStudy, frame: pd.DataFrame) -> bool:
-    """Whether all confirming runs of a study with a plan are there."""
-    if study.plan is None or frame.empty:
-        return False
-    done = set(frame.loc[frame["final"], "key"])
-    return done >= set(study.plan["confirming_keys"])
 
 
 def _study_part(study: StagedStudy, frame: pd.DataFrame) -> str:
@@ -209,3 +219,18 @@ def _table(frame: pd.DataFrame) -> str:
 def _cell(value) -> str:
     text = f"{value:g}" if isinstance(value, float) else str(value)
     return text.replace("|", "\\|")
+
+
+def _figures(folder: str | Path) -> Iterator[tuple[str, Figure]]:
+    for study, frame in settling_results(folder):
+        if is_complete(study, frame):
+            table = verdicts(frame, study.contrasts, study.rule)
+            effect = study.rule.smallest_effect
+            title = study.question.partition(":")[0]
+            yield study.name, plots.verdicts(table, smallest_effect=effect, title=title)
+            tuning = frame[frame["stage"].isin(("search", "halving", "widening"))]
+            yield f"{study.name}_rates", plots.rate_and_move(tuning)
+    for experiment, frame, missing in all_experiments(folder):
+        if not missing:
+            for end, draw in FIGURES[experiment.name].items():
+                yield f"why_{experiment.name}{end}", draw(frame)

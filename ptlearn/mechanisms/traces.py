@@ -16,10 +16,10 @@ from ..errors import StudyError
 from ..forward import scoring
 from ..prompts.initializers import initial_table
 from ..prompts.tuner import PromptTuner
+from ..studies.job import Job
+from ..studies.prepare import device_name, prepared_lm, prepared_task
 from ..training.batches import batch_order
-from .job import Job
 from .movers import ENCODERS, FREE, OPTIMIZERS, encoder_at
-from .prepare import device_name, prepared_lm, prepared_task
 
 STARTS = ("normal", "paper", "words", "short", *FREE)
 DEV_BATCH = 64

@@ -15,18 +15,18 @@ import torch
 from small_traces import BARE, EXPERIMENT, run
 
 from ptlearn.errors import StudyError
-from ptlearn.studies.executors import process_pool
-from ptlearn.studies.mechanism_runs import (
+from ptlearn.mechanisms.catalogue import SEEDS, experiments, load_experiment
+from ptlearn.mechanisms.run import (
     experiment_results,
     load_tables,
     run_experiment,
 )
-from ptlearn.studies.mechanism_tables import (
+from ptlearn.mechanisms.tables import (
     barrier_summary,
     coupling_maps,
     mechanism_summary,
 )
-from ptlearn.studies.mechanisms import SEEDS, experiments, load_experiment
+from ptlearn.studies.executors import process_pool
 from ptlearn.studies.store import read_rows
 
 MOST_STEPS = 25_000

@@ -9,11 +9,11 @@ from small_traces import BARE
 
 import ptlearn as pt
 from ptlearn.errors import StudyError
+from ptlearn.mechanisms import recording, traces
+from ptlearn.mechanisms.recording import move_cosines, run_trace
+from ptlearn.mechanisms.traces import Surface, Trace, start_table
 from ptlearn.prompts.initializers import word_vectors
-from ptlearn.studies import recording, traces
 from ptlearn.studies.provenance import code_version, covered_modules
-from ptlearn.studies.recording import move_cosines, run_trace
-from ptlearn.studies.traces import Surface, Trace, start_table
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def test_a_row_says_everything_in_json(surface):
     row = run_trace(BARE)
     assert json.loads(json.dumps(row, allow_nan=False)) == row
     assert row["key"] == BARE.key and row["error"] == ""
-    assert row["code"] == code_version(start="ptlearn.studies.recording")
+    assert row["code"] == code_version(start="ptlearn.mechanisms.recording")
     assert row["code"] != code_version()
     names = ("losses", "moves", "grad_norms", "descents", "couplings")
     assert [len(row[name]) for name in names] == [6] * 5
@@ -166,9 +166,9 @@ def test_what_is_not_there_is_refused(setting):
 
 
 def test_the_version_of_the_code_covers_what_a_trace_runs():
-    covered = covered_modules(start="ptlearn.studies.recording")
-    assert "ptlearn.studies.movers" in covered and "ptlearn.prompts.tuner" in covered
-    assert "ptlearn.studies.mechanisms" not in covered
+    covered = covered_modules(start="ptlearn.mechanisms.recording")
+    assert "ptlearn.mechanisms.movers" in covered and "ptlearn.prompts.tuner" in covered
+    assert "ptlearn.mechanisms.catalogue" not in covered
 
 
 def test_threads_are_put_back():

@@ -14,12 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .prepare import arithmetic
-from .provenance import code_version, versions
+from ..studies.prepare import arithmetic
+from ..studies.provenance import code_version, versions
 from .recording import short
 from .traces import Surface, Trace
 
-START = "ptlearn.studies.lines"
+START = "ptlearn.mechanisms.lines"
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,12 @@ from typing import Any
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, normalize
 
+from ..studies.prepare import arithmetic
+from ..studies.provenance import code_version, versions
 from .movers import Graft, Mover, root_mean_square
-from .prepare import arithmetic
-from .provenance import code_version, versions
 from .traces import Surface, Trace, encoder_of, start_table
 
-START = "ptlearn.studies.recording"
+START = "ptlearn.mechanisms.recording"
 """The module that the version of the code begins with; see ``provenance``."""
 PROBE_STEPS = 4
 PROBE_RATES = {"adam": 1e-5, "sgd": 1e-2}

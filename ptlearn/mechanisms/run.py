@@ -14,11 +14,8 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from ..files import write_atomically
-from .executors import as_they_end, process_pool
-from .lines import run_line
-from .mechanisms import Experiment, load_experiment
-from .recording import run_trace
-from .store import (
+from ..studies.executors import as_they_end, process_pool
+from ..studies.store import (
     append_row,
     default_folder,
     drop_torn_line,
@@ -27,6 +24,9 @@ from .store import (
     stored_folder,
     table_path,
 )
+from .catalogue import Experiment, load_experiment
+from .lines import run_line
+from .recording import run_trace
 
 NAMING = ["experiment", "arm", "kind", "error"]
 """Columns that a table has even without rows."""
@@ -46,7 +46,7 @@ def run_experiment(
     Parameters
     ----------
     experiment : str or Experiment
-        A name in ``mechanisms.experiments()``, or an experiment.
+        A name in ``catalogue.experiments()``, or an experiment.
     folder : path, optional
         Holds ``NAME.jsonl``, to which each row is added as it comes, and the folder
         ``tables``, with the first and the last table of each trace (``KEY.safetensors``

@@ -6,8 +6,8 @@ import pytest
 import torch
 from small_traces import BARE
 
-from ptlearn.studies.lines import Line, barrier, line_losses, run_line
-from ptlearn.studies.traces import Surface
+from ptlearn.mechanisms.lines import Line, barrier, line_losses, run_line
+from ptlearn.mechanisms.traces import Surface
 
 
 class Bowl:
