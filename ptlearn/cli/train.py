@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import PromptError, TrainingError
-from ..training.config import TrainingConfig
+from ..training.config import LONGEST_RUN, TrainingConfig
 from .output import UNFINISHED, writing_to
 
 if TYPE_CHECKING:
@@ -52,7 +52,13 @@ def train(
             "default the encoder's own."
         ),
     ] = None,
-    steps: Annotated[int, typer.Option(help="Training steps.")] = TrainingConfig.steps,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            help="Training steps; by default until the dev loss no longer falls, and "
+            f"{LONGEST_RUN} at most."
+        ),
+    ] = TrainingConfig.steps,
     lr: Annotated[
         float | None,
         typer.Option(help="Peak learning rate; by default the encoder's own."),
@@ -61,10 +67,11 @@ def train(
         int, typer.Option(help="Rows in each step.")
     ] = TrainingConfig.batch_size,
     schedule: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="linear: the rate falls to the last step; plateau: the run ends once "
-            "the dev loss has stopped falling, after --steps at the latest."
+            "the dev loss has stopped falling, after --steps at the latest. By "
+            "default linear with --steps, plateau without."
         ),
     ] = TrainingConfig.schedule,
     evaluate_every: Annotated[
@@ -180,7 +187,7 @@ def train_or_resume(
     from ..training.fit import fit
 
     if step := last_step(unfinished):
-        print(f"Going on from step {step} of {config.steps}.")
+        print(f"Going on from step {step}.")
     try:
         history = fit(
             tuner, task, checkpoint_dir=unfinished, resume=True, **vars(config)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from ..errors import StudyError
 from ..tasks.task import load_task, task_names
+from .defaults import defaults_studies
 from .job import Job
 from .settling import settling_studies
 from .staged import StagedStudy
@@ -192,7 +193,8 @@ def course_studies() -> dict[str, Study | StagedStudy]:
             LRS,
         ),
     ]
-    return {study.name: study for study in studies} | settling_studies()
+    own = {study.name: study for study in studies}
+    return own | settling_studies() | defaults_studies()
 
 
 FIRST_TIER = ("wording", "controls", "city_country", "movie_sentiment")

@@ -99,7 +99,7 @@ class Job:
     Raises
     ------
     StudyError
-        If there is no such control.
+        If there is no such control, or if steps or schedule are left open.
     TrainingError
         If ``fit`` would refuse the settings.
     """
@@ -111,7 +111,7 @@ class Job:
     init: str = ""
     lr: float | None = TrainingConfig.lr
     seed: int = TrainingConfig.seed
-    steps: int = TrainingConfig.steps
+    steps: int = 150
     batch_size: int = TrainingConfig.batch_size
     evaluate_every: int = TrainingConfig.evaluate_every
     metric: str = TrainingConfig.metric
@@ -124,7 +124,7 @@ class Job:
     warmup: float = TrainingConfig.warmup
     max_grad_norm: float = TrainingConfig.max_grad_norm
     patience: int | None = TrainingConfig.patience
-    schedule: str = TrainingConfig.schedule
+    schedule: str = "linear"
     cv_fold: int | None = None
     few_rows: int | None = None
     start_seed: int | None = None
@@ -140,6 +140,9 @@ class Job:
                 f"no control is called {self.control!r}: take one of "
                 f'{", ".join(CONTROLS)}, or "" for none'
             )
+        for name in ("steps", "schedule"):
+            if getattr(self, name) is None:
+                raise StudyError(f"a job needs its {name}: fit's may change one day")
         TrainingConfig(**self.training_settings())
 
     def training_settings(self) -> dict[str, Any]:

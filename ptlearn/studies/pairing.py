@@ -124,7 +124,7 @@ def final_runs(frame: pd.DataFrame, *, only_final: bool = True) -> pd.DataFrame:
 def _runs(frame: pd.DataFrame, arm: str) -> pd.DataFrame:
     runs = frame[frame["arm"] == arm]
     if runs.empty:
-        there = ", ".join(dict.fromkeys(frame["arm"]))
+        there = "; ".join(dict.fromkeys(frame["arm"]))  # names hold commas
         raise StudyError(f"no arm called {arm!r} has run; there are: {there}")
     if runs.duplicated(["cv_fold", "seed"]).any():
         raise StudyError(f"{arm!r} has two final runs with one fold and one seed")

@@ -99,7 +99,8 @@ def _floor(runs: pd.DataFrame, arm: str) -> pd.Series:
     """Return the untrained arm's score, index fold."""
     floor = runs[(runs["arm"] == arm) & (runs["error"] == "")]
     if floor.empty:
-        raise StudyError(f"no arm called {arm!r} has run")
+        there = "; ".join(dict.fromkeys(runs["arm"]))
+        raise StudyError(f"no arm called {arm!r} has run; there are: {there}")
     if floor["cv_fold"].duplicated().any():
         raise StudyError(f"{arm!r} has several runs on a fold: a floor has one")
     return floor.set_index("cv_fold")["score"]

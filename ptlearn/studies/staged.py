@@ -62,7 +62,7 @@ class StagedStudy:
             if name not in names:
                 raise StudyError(
                     f"study {self.name!r} compares {name!r}, which is none of its "
-                    f"arms: {', '.join(names)}"
+                    f"arms: {'; '.join(names)}"
                 )
 
     def on_model(self, model: str) -> "StagedStudy":

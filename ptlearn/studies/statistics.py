@@ -111,7 +111,7 @@ def paired_differences(
     runs = {arm: _hits_by_seed(group, hits) for arm, group in _by_arm(frame)}
     if baseline not in runs:
         raise StudyError(
-            f"no arm called {baseline!r} has run; there are: {', '.join(runs)}"
+            f"no arm called {baseline!r} has run; there are: {'; '.join(runs)}"
         )
     lines = {}
     for arm, ours in runs.items():

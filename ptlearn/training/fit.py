@@ -1,7 +1,7 @@
 """Training a prompt: the call that learners and programs use."""
 
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 
 import torch
@@ -9,7 +9,7 @@ import torch
 from ..errors import TrainingError
 from ..prompts.tuner import PromptTuner
 from ..tasks.task import Task
-from .config import LEARNING_RATES, TrainingConfig
+from .config import TrainingConfig
 from .history import History
 from .run import TrainingRun
 
@@ -18,12 +18,12 @@ def fit(
     tuner: PromptTuner,
     task: Task,
     *,
-    steps: int = TrainingConfig.steps,
+    steps: int | None = TrainingConfig.steps,
     batch_size: int = TrainingConfig.batch_size,
     lr: float | None = TrainingConfig.lr,
     weight_decay: float = TrainingConfig.weight_decay,
     warmup: float = TrainingConfig.warmup,
-    schedule: str = TrainingConfig.schedule,
+    schedule: str | None = TrainingConfig.schedule,
     max_grad_norm: float = TrainingConfig.max_grad_norm,
     evaluate_every: int = TrainingConfig.evaluate_every,
     patience: int | None = TrainingConfig.patience,
@@ -50,8 +50,10 @@ def fit(
     tuner : PromptTuner
     task : Task
         Its train split is learnt; its dev split, if there is one, chooses the step.
-    steps : int
-        Optimiser steps; with ``schedule="plateau"`` the most that are taken.
+    steps : int or None
+        Optimiser steps; with ``schedule="plateau"`` the most that are taken. None:
+        until the dev loss no longer falls, and 300 at most (``schedule="plateau"``);
+        150 where the task has no dev split.
     batch_size : int
         Examples in each step.
     lr : float or None
@@ -60,11 +62,11 @@ def fit(
         AdamW's weight decay.
     warmup : float
         Share of the steps, in [0, 1), over which the rate rises to its peak.
-    schedule : "linear" or "plateau"
+    schedule : "linear", "plateau" or None
         The rate after warm-up. "linear": falls evenly to zero at the last step.
         "plateau": stays until three dev evaluations in a row have not lowered the dev
         loss by 0.01 nat, then falls to zero over 20 % of the steps so far, and the run
-        ends. Needs a dev split.
+        ends. Needs a dev split. None: "linear" over the `steps` given; see there.
     max_grad_norm : float
         A longer gradient is scaled down to this norm.
     evaluate_every : int
@@ -113,8 +115,7 @@ def fit(
     """
     given = locals()
     config = TrainingConfig(**{f.name: given[f.name] for f in fields(TrainingConfig)})
-    if config.lr is None:
-        config = replace(config, lr=LEARNING_RATES[tuner.config.name])
+    config = config.resolve(tuner.config.name, has_dev="dev" in task.splits)
     _check_checkpoint_options(checkpoint_dir, resume, overwrite)
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)  # for dropout in the encoder

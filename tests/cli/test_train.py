@@ -217,7 +217,7 @@ def test_another_command_does_not_go_on_with_it(shell, refused, data, unfinished
     message = refused(*train(data, unfinished, "--seed", "1"))
     assert "seed: 0 there, 1 here" in message
     assert "take another --out, or remove" in message
-    assert "Going on from step 4 of 4" in shell(*train(data, unfinished)).out
+    assert "Going on from step 4." in shell(*train(data, unfinished)).out
 
 
 def test_changed_data_do_not_go_on_with_it(refused, data, unfinished):

@@ -103,8 +103,16 @@ def test_a_job_has_every_setting_of_fit_that_decides_a_number():
     """Else a changed default of fit would silently reuse old rows."""
     assert names(TrainingConfig) - names(Job) == DECIDES_NO_NUMBER
     defaults = asdict(TrainingConfig())
+    # What fit may leave to the task, a job says.
+    defaults |= {"steps": 150, "schedule": "linear"}
     settings = Job("task", "{answer}").training_settings()
     assert settings == {name: defaults[name] for name in settings}
+
+
+@pytest.mark.parametrize("name", ["steps", "schedule"])
+def test_a_job_leaves_nothing_for_fit_to_fill_in(name):
+    with pytest.raises(StudyError, match=f"a job needs its {name}"):
+        replace(BASE, **{name: None})
 
 
 def test_a_job_comes_back_from_its_row():
@@ -119,7 +127,7 @@ def test_a_row_without_its_task_is_refused():
 def test_jobs_that_cannot_be_run_are_refused():
     with pytest.raises(StudyError, match="no control is called 'none'"):
         replace(BASE, control="none")
-    with pytest.raises(TrainingError, match="steps must be .*at least 1, not 0"):
+    with pytest.raises(TrainingError, match="steps must be .*at least 1, .*not 0"):
         replace(BASE, steps=0)
 
 

@@ -89,7 +89,7 @@ def test_unlike_rows_and_unknown_arms_are_refused():
     frame = frame_of(a=["1100"], b=["10"])
     with pytest.raises(StudyError, match="different test rows"):
         paired_differences(frame, "b")
-    with pytest.raises(StudyError, match="no arm called 'c' has run; there are: a, b"):
+    with pytest.raises(StudyError, match="no arm called 'c' has run; there are: a; b"):
         paired_differences(frame, "c")
 
 

@@ -30,7 +30,7 @@ def test_fit_takes_the_settings_and_their_defaults_from_the_config():
 def test_fit_and_the_config_describe_each_setting_in_the_same_words():
     def described(thing):
         text = inspect.getdoc(thing)
-        return text[text.index("steps : int") : text.index("no result.")]
+        return text[text.index("steps : int or None") : text.index("no result.")]
 
     assert described(pt.fit) == described(TrainingConfig)
     for field in fields(TrainingConfig):
@@ -45,8 +45,8 @@ def test_a_config_cannot_be_changed():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"steps": 0}, "steps must be a whole number, at least 1, not 0"),
-        ({"steps": 1.5}, "steps must be a whole number, at least 1, not 1.5"),
+        ({"steps": 0}, "steps must be a whole number, at least 1, or None, not 0"),
+        ({"steps": 1.5}, "steps must be a whole number, .* not 1.5"),
         ({"batch_size": -1}, "batch_size must be a whole number, at least 1"),
         ({"evaluate_every": "5"}, "evaluate_every must be .*, not '5'"),
         ({"lr": 0.0}, "lr must be a number above 0, or None, not 0.0"),
@@ -63,7 +63,7 @@ def test_a_config_cannot_be_changed():
             {"metric": "f1"},
             'metric must be "p_at_1" or "accuracy" or "loss", not \'f1\'',
         ),
-        ({"schedule": "cosine"}, 'schedule must be "linear" or "plateau", not'),
+        ({"schedule": "cosine"}, 'schedule must be "linear" or "plateau", or None'),
     ],
 )
 def test_a_bad_value_is_named_with_those_allowed(settings, message):
@@ -77,3 +77,25 @@ def test_each_encoder_has_a_rate():
     assert sorted(LEARNING_RATES) == sorted(names)
     for name in names:
         TrainingConfig(lr=LEARNING_RATES[name])
+
+
+@pytest.mark.parametrize(
+    ("given", "has_dev", "steps", "schedule"),
+    [
+        ({}, True, 300, "plateau"),  # nothing set: a run that ends when it is done
+        ({}, False, 150, "linear"),
+        ({"steps": 40}, True, 40, "linear"),  # so many steps, with a rate for them
+        ({"schedule": "plateau"}, True, 300, "plateau"),
+        ({"schedule": "linear"}, True, 150, "linear"),
+        ({"steps": 40, "schedule": "plateau"}, True, 40, "plateau"),
+    ],
+)
+def test_what_is_left_open_is_filled_in(given, has_dev, steps, schedule):
+    settings = TrainingConfig(**given).resolve("lstm", has_dev=has_dev)
+    assert (settings.steps, settings.schedule) == (steps, schedule)
+    assert settings.lr == LEARNING_RATES["lstm"]
+
+
+def test_what_is_given_stays():
+    settings = TrainingConfig(lr=0.5, batch_size=3).resolve("none", has_dev=True)
+    assert (settings.lr, settings.batch_size) == (0.5, 3)
