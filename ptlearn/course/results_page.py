@@ -15,10 +15,13 @@ from ..errors import StudyError
 from ..mechanisms.catalogue import Experiment, experiments
 from ..mechanisms.run import experiment_results
 from ..mechanisms.tables import mechanism_summary
+from ..studies.defaults import ENCODERS, defaults_studies, rate_regrets
 from ..studies.robustness import reliability
 from ..studies.settling import settling_results
 from ..studies.staged import StagedStudy, is_complete
+from ..studies.study import results
 from ..studies.verdict import verdicts
+from ..training.config import LEARNING_RATES
 
 BEGIN = "<!-- from here on made by: ptlearn study report -->"
 END = "<!-- up to here -->"
@@ -62,6 +65,7 @@ def results_page(folder: str | Path) -> str:
         Where the rows lie.
     """
     parts = [_study_part(study, frame) for study, frame in settling_results(folder)]
+    parts.append(_defaults_part(folder))
     parts.append("## Why: what an encoder does\n\n" + _how_the_experiments_ran())
     for experiment, frame, missing in all_experiments(folder):
         part = f"### {experiment.question}\n\n`{experiment.name}`: "
@@ -124,6 +128,50 @@ def _study_part(study: StagedStudy, frame: pd.DataFrame) -> str:
     )
 
 
+def _defaults_part(folder: str | Path) -> str:
+    regrets = rate_regrets(folder)
+    part = (
+        "## What `fit` takes where nothing is set\n\n"
+        "Each encoder's rate is the one that loses least on the worst of four tasks. "
+        "The columns of the studies say how many nats of dev loss it lies above the "
+        "task's own best rate, which stands in brackets.\n\n"
+        f"{_table(_default_rates(regrets))}"
+    )
+    for study in defaults_studies().values():
+        frame = results(study, folder)
+        left = study.size() - len(frame)
+        part += f"\n### {study.question}\n\n`{study.name}`: {len(frame)} runs"
+        if left:
+            part += f", {left} are not done yet. No verdict before all of them are.\n"
+            continue
+        part += ". No setting was chosen on this task.\n\n"
+        found = verdicts(frame, [(f"{a}, now", f"{a}, before") for a in ENCODERS])
+        steps = frame.groupby("arm")["steps_taken"].mean()
+        table = _differences(found)
+        table.insert(1, "score", [_now_and_before(frame, a) for a in ENCODERS])
+        table["steps now"] = [f"{steps[f'{a}, now']:.0f}" for a in ENCODERS]
+        part += _table(table)
+    return part
+
+
+def _default_rates(regrets: pd.DataFrame) -> pd.DataFrame:
+    lines = []
+    for arm, encoder in ENCODERS.items():
+        rate = LEARNING_RATES[encoder]
+        line = {"encoder": f"{arm} (`{encoder}`)", "default rate": rate}
+        for study, tried in regrets[regrets["arm"] == arm].groupby("study", sort=False):
+            best = tried.loc[tried["regret"].idxmin(), "lr"]
+            lost = tried.loc[tried["lr"] == rate, "regret"].item()
+            line[study] = f"{lost:.2f} ({best:g})"
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def _now_and_before(frame: pd.DataFrame, arm: str) -> str:
+    means = frame.groupby("arm")["score"].mean()
+    return f"{means[f'{arm}, now']:.3f}, {means[f'{arm}, before']:.3f}"
+
+
 def _verdict_table(study: StagedStudy, frame: pd.DataFrame) -> pd.DataFrame:
     found = verdicts(frame, study.contrasts, study.rule)
     # The rows that helped to choose rates: those of the tuning fold and its dev fold.
@@ -132,7 +180,15 @@ def _verdict_table(study: StagedStudy, frame: pd.DataFrame) -> pd.DataFrame:
     if tuned_on is not None:
         held = (tuned_on, (tuned_on + 1) % len(study.protocol.folds))
         without = verdicts(frame, study.contrasts, study.rule, without_folds=held)
-    table = pd.DataFrame(
+    table = _differences(found)
+    if tuned_on is not None:
+        table["without the rows that chose"] = list(without["verdict"])
+        table["p (Nadeau-Bengio)"] = [f"{p:.2f}" for p in found["nb_p"]]
+    return table
+
+
+def _differences(found: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame(
         {
             "comparison": found.index,
             "difference": [_signed(d) for d in found["difference"]],
@@ -145,10 +201,6 @@ def _verdict_table(study: StagedStudy, frame: pd.DataFrame) -> pd.DataFrame:
             "verdict": [f"**{v}**" for v in found["verdict"]],
         }
     )
-    if tuned_on is not None:
-        table["without the rows that chose"] = list(without["verdict"])
-        table["p (Nadeau-Bengio)"] = [f"{p:.2f}" for p in found["nb_p"]]
-    return table
 
 
 def _arm_table(frame: pd.DataFrame) -> pd.DataFrame:
