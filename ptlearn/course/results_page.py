@@ -246,7 +246,7 @@ def _how_the_experiments_ran() -> str:
     return (
         "All arms start from a probe that finds the rate at which the table moves as "
         "far as in the other arms. `why/README.md` says what a row holds. Three seeds "
-        "an arm: read the intervals as rough.\n"
+        "an arm: the intervals (Student's t) are wide.\n"
     )
 
 

@@ -22,6 +22,7 @@ from .style import (
     new_figure,
     new_panels,
     number,
+    over_seeds,
     palette,
     say,
     score_label,
@@ -39,7 +40,7 @@ def training_curves(histories: Histories, *, title: str = "") -> Figure:
     ----------
     histories : History, or {label: History or list of History}
         What ``fit`` returned. Several under one label are seeds: their mean is drawn,
-        with seaborn's 95 % bootstrap interval as a band.
+        and a band from the lowest of them to the highest.
     title : str
         Above both panels.
 
@@ -60,8 +61,7 @@ def training_curves(histories: Histories, *, title: str = "") -> Figure:
         "style_order": labels,
         "palette": palette(len(labels)),
         "dashes": dashes(len(labels)),
-        "errorbar": ("ci", 95),
-        "seed": 0,
+        "errorbar": ("pi", 100),
     }
     sns.lineplot(y="loss", ax=left, legend=False, **common)
     left.set(xlabel="step", ylabel="loss (nats an example)", title="Training loss")
@@ -144,7 +144,7 @@ def seeds_strip(
     Returns
     -------
     Figure
-        The interval is seaborn's 95 % bootstrap interval of the mean over seeds.
+        The interval is Student's 95 % interval of the mean over seeds.
         Arms stand side by side; many of them, or long names, one below the other.
     """
     frame = frame.assign(**{x: [short(str(name), 60) for name in frame[x]]})
@@ -168,8 +168,7 @@ def seeds_strip(
             capsize=0.12,
             linestyle="none",
             err_kws={"linewidth": 1.5},
-            errorbar=("ci", 95),
-            seed=0,
+            errorbar=over_seeds,
             **common,
         )
     room = 34 if lying else max(15, 80 // len(names))

@@ -14,6 +14,7 @@ from .style import (
     from_zero,
     in_style,
     new_figure,
+    over_seeds,
     palette,
     short,
 )
@@ -140,8 +141,7 @@ def convergence(
             palette=palette(len(arms)),
             dashes=dashes(len(arms)),
             markers=[MARKERS[i % len(MARKERS)] for i in range(len(arms))],
-            errorbar=("ci", 95),
-            seed=0,
+            errorbar=over_seeds,
             ax=ax,
         )
         from_zero(ax)

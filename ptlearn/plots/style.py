@@ -8,6 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
+from ..studies.statistics import mean_interval
+
 # Colour is never the only difference between two lines, so that a grey print
 # and a colour-blind reader lose nothing.
 COLOURS = sns.color_palette("colorblind", 8)
@@ -69,6 +71,11 @@ def dashes(number: int) -> list:
     """Return ``number`` dash patterns, as seaborn takes them."""
     dashes = ["", (4, 1.5), (1, 1), (3, 1, 1, 1), (6, 2, 1, 2)]
     return [dashes[i % len(dashes)] for i in range(number)]
+
+
+def over_seeds(values) -> tuple[float, float]:
+    """Return the 95 % interval of a mean over seeds; seaborn takes it as errorbar."""
+    return mean_interval(values)[1:]
 
 
 def from_zero(ax: Axes) -> None:

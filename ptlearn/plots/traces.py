@@ -43,7 +43,7 @@ def loss_curves(
     Returns
     -------
     Figure
-        Means over seeds with their 95 % interval as a band.
+        Means over seeds; the band spans all of them, lowest to highest.
     """
     traces = _whole(frame)
     arms = arms or list(dict.fromkeys(traces["arm"]))
@@ -121,9 +121,8 @@ def _curves(ax: Axes, traces: pd.DataFrame, arms: list[str]) -> None:
         palette=palette(len(arms)),
         dashes=dashes(len(arms)),
         markers=[MARKERS[i % len(MARKERS)] for i in range(len(arms))],
-        errorbar=("ci", 95),
+        errorbar=("pi", 100),
         err_kws={"alpha": 0.12},
-        seed=0,
         ax=ax,
     )
     sns.move_legend(ax, "center left", bbox_to_anchor=(1, 0.5), title="")
