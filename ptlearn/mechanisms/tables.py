@@ -103,19 +103,17 @@ def barrier_summary(frame: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Index what the lines are between. ``barrier`` with ``low`` and ``high``: how
-        far the loss rises above the higher end (nats a row); ``highest``: of any of
-        the lines; ``distance`` of the ends, root mean square a coordinate; ``lines``.
-        Lines that share a table are not independent: the interval is a rough one.
+        Index what the lines are between. ``barrier``: how far the loss rises above the
+        higher end (nats a row), mean of the lines; ``lowest`` and ``highest`` of them;
+        ``distance`` of the ends, root mean square a coordinate; ``lines``. Lines that
+        share a table are not independent, so there is no interval.
     """
     found = frame[(frame["kind"] == "line") & (frame["error"] == "")]
     lines = {}
     for arm, rows in found.groupby("arm", sort=False):
-        mean, low, high = mean_interval(rows["barrier"])
         lines[arm] = {
-            "barrier": mean,
-            "low": low,
-            "high": high,
+            "barrier": rows["barrier"].mean(),
+            "lowest": rows["barrier"].min(),
             "highest": rows["barrier"].max(),
             "distance": rows["distance"].mean(),
             "lines": len(rows),
