@@ -3,5 +3,13 @@
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, submodules=["claims", "doctor", "exercises", "predictions", "runner"]
+    __name__,
+    submodules=[
+        "claims",
+        "doctor",
+        "exercises",
+        "predictions",
+        "runner",
+        "said_and_found",
+    ],
 )

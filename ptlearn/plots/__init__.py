@@ -16,12 +16,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "diagrams": ["unrolled_lstm"],
         "display": ["show"],
         "figures": [
-            "fold_before_after",
             "lr_heatmap",
             "seeds_strip",
             "training_curves",
             "wording_bars",
         ],
+        "folding": ["fold_before_after"],
         "geometry": ["token_geometry"],
         "mechanisms": [
             "coupling",
@@ -30,7 +30,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "rate_and_move",
             "sgd_and_adam",
         ],
-        "studies": ["convergence", "verdicts", "what_helped"],
+        "studies": ["beside_baselines", "convergence", "verdicts", "what_helped"],
         "style": ["use_style"],
         "traces": ["barriers", "loss_curves", "switches"],
     },

@@ -1,4 +1,4 @@
-"""The lessons' own figures: runs, wordings, seeds, rates, folding."""
+"""The lessons' own figures: runs, wordings, seeds, rates."""
 
 import textwrap
 from collections.abc import Mapping
@@ -21,7 +21,6 @@ from .style import (
     in_style,
     new_figure,
     new_panels,
-    number,
     over_seeds,
     palette,
     say,
@@ -219,44 +218,6 @@ def lr_heatmap(
     ax.grid(False)
     ax.tick_params(axis="y", labelrotation=0)
     ax.set(xlabel="learning rate", ylabel="", title=title)
-    return fig
-
-
-@in_style
-def fold_before_after(frame: pd.DataFrame, *, title: str = "Before and after folding"):
-    """Draw what folding saves: a panel for each column, a bar for each line.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        Index such as "before" and "after"; columns such as ``parameters``, ``bytes``,
-        ``milliseconds``.
-
-    Returns
-    -------
-    Figure
-        A panel is on a logarithmic scale, and says so, where one bar is more than a
-        hundred times the other, which would be invisible.
-    """
-    fig, panels = new_panels(frame.shape[1])
-    for ax, column in zip(panels, frame.columns, strict=True):
-        values = frame[column].fillna(0)
-        colours = [COLOURS[i % len(COLOURS)] for i in range(len(values))]
-        bars = ax.bar([str(name) for name in frame.index], values, color=colours)
-        for i, bar in enumerate(bars):
-            bar.set(hatch=["", "//", ".."][i % 3], edgecolor="black")
-        ax.bar_label(bars, [number(v) for v in frame[column]], fontsize="small")
-        ax.margins(y=0.15)
-        if values.min() > 0 and values.max() > 100 * values.min():
-            ax.set_yscale("log")
-            ax.set_ylim(1, 5 * values.max())
-            ax.set_title(f"{column}, logarithmic")
-        else:
-            from_zero(ax)
-            ax.set_title(str(column))
-        ax.grid(False)
-        ax.yaxis.set_visible(False)  # the bars carry their numbers
-    fig.suptitle(title)
     return fig
 
 

@@ -1,5 +1,7 @@
 """Figures of stored studies: what helped and by how much, and how fast."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -9,6 +11,7 @@ from .style import (
     COLOURS,
     HEIGHT,
     LIGHT,
+    LINE_STYLES,
     MARKERS,
     dashes,
     from_zero,
@@ -100,6 +103,52 @@ def verdicts(
     ax.grid(False, axis="y")
     fig.legend(fontsize="small", loc="outside lower center", ncols=2)
     ax.set(xlabel="difference in score (band: too small to matter)", title=title)
+    return fig
+
+
+@in_style
+def beside_baselines(
+    studies: Mapping[str, pd.DataFrame],
+    baselines: Sequence[str],
+    *,
+    title: str = "Tuned prompts beside untrained ones",
+) -> Figure:
+    """Draw every final run of each arm, tuned and untrained, a panel for each study.
+
+    Parameters
+    ----------
+    studies : {name: DataFrame}
+        What ``pt.studies.results`` returned for each.
+    baselines : sequence of str
+        Untrained arms through whose means a line is drawn.
+
+    Returns
+    -------
+    Figure
+        A dot for each run, a diamond for the mean of an arm; tuned arms (those with a
+        learning rate) above, untrained ones below a line.
+    """
+    runs = {name: frame[frame["final"]] for name, frame in studies.items()}
+    arms = pd.concat(runs).groupby("arm", sort=False)["lr"].first()
+    names = [*arms[arms.notna()].index, *arms[arms.isna()].index]
+    fig = new_figure(1.5 + 0.3 * len(names))
+    panels = fig.subplots(1, len(runs), sharey=True, squeeze=False)[0]
+    for ax, (study, frame) in zip(panels, runs.items(), strict=True):
+        place = frame["arm"].map(names.index)
+        means = frame.groupby("arm")["score"].mean()
+        ax.plot(frame["score"], place, "o", color=COLOURS[0], ms=4, alpha=0.45)
+        at = [names.index(arm) for arm in means.index]
+        ax.plot(means, at, "D", color="black", ms=6, ls="")
+        for style, name in zip(LINE_STYLES[1:], baselines, strict=False):
+            ax.axvline(means[name], color="black", ls=style, lw=1.2, label=name)
+        ax.axhline(arms.notna().sum() - 0.5, color="0.6", lw=1)
+        ax.set(xlabel="score on test rows", title=study)
+        ax.grid(False, axis="y")
+    panels[0].set_yticks(range(len(names)), [short(name, 30) for name in names])
+    panels[0].set_ylim(len(names) - 0.5, -0.5)
+    handles, labels = panels[0].get_legend_handles_labels()
+    fig.legend(handles, labels, fontsize="small", loc="outside lower center", ncols=2)
+    fig.suptitle(title)
     return fig
 
 

@@ -186,22 +186,6 @@ def test_lr_heatmap_leaves_a_diverged_cell_empty_and_takes_scales():
     assert [t.get_text() for t in ax.texts] == ["0.10\nbest"]
 
 
-def test_fold_before_after_has_a_panel_a_column():
-    frame = pd.DataFrame(
-        {"parameters": [8_275_968, 4_608], "milliseconds": [0.0, np.nan]},
-        index=["before", "after"],
-    )
-    fig = drawn(plots.fold_before_after(frame))
-    titles = [ax.get_title() for ax in axes(fig)]
-    assert titles == ["parameters, logarithmic", "milliseconds"]
-    # Both bars can be seen: neither is less than a tenth of its panel.
-    for bar in axes(fig)[0].patches:
-        top = axes(fig)[0].transData.transform((0, bar.get_height()))[1]
-        box = axes(fig)[0].get_window_extent()
-        assert top - box.y0 > 0.1 * box.height
-    assert [t.get_text() for t in axes(fig)[0].texts] == ["8,275,968", "4,608"]
-
-
 def test_figures_are_not_drawn_twice_by_a_notebook():
     plots.training_curves(history())
     assert plt.get_fignums() == []

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from figure_tools import axes, drawn, lines_with_points
 
 from ptlearn import plots
@@ -68,3 +69,30 @@ def test_verdicts_are_written_beside_both_intervals_and_the_band():
     assert narrow == [[-0.02, 0.04], [0.12, 0.28]]
     (band,) = [patch for patch in ax.patches if patch.get_width() > 0]
     assert band.get_x() == -0.07 and band.get_width() == 0.14
+
+
+def test_beside_baselines_puts_untrained_arms_below_and_lines_through_them():
+    runs = [
+        ("wording", None, 0.4),
+        ("8 shown", None, 0.5),
+        ("8 shown", None, 0.7),
+        ("bare", 0.1, 0.6),
+        ("bare", 0.1, 0.8),
+    ]
+    frame = pd.DataFrame(runs, columns=["arm", "lr", "score"]).assign(final=True)
+    tried = pd.DataFrame([("bare", 0.1, 0.0, False)], columns=frame.columns)
+    other = frame[frame["arm"] != "8 shown"]
+    studies = {"facts": pd.concat([frame, tried]), "reviews": other}
+    fig = drawn(plots.beside_baselines(studies, ["wording"]))
+    left, right = axes(fig)
+    names = [label.get_text() for label in left.get_yticklabels()]
+    assert names == ["bare", "wording", "8 shown"]
+    dots, means, baseline, edge = left.lines
+    assert sorted(dots.get_xdata()) == [0.4, 0.5, 0.6, 0.7, 0.8], "final runs only"
+    assert means.get_xdata() == pytest.approx([0.6, 0.7, 0.4])
+    assert means.get_ydata() == pytest.approx([2, 0, 1])
+    assert set(baseline.get_xdata()) == {0.4}
+    assert set(edge.get_ydata()) == {0.5}
+    assert [ax.get_title() for ax in (left, right)] == ["facts", "reviews"]
+    (legend,) = fig.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["wording"]

@@ -28,7 +28,7 @@ from .lesson_02 import ex02_1, ex02_2, ex02_3, ex02_4
 from .lesson_03 import ex03_1, ex03_2, ex03_3
 from .lesson_04 import ex04_1, ex04_2, ex04_3, ex04_4
 from .lesson_05 import ex05_1, ex05_2
-from .lesson_06 import ex06_1, ex06_2, ex06_3
+from .lesson_06 import ex06_1, ex06_2, ex06_3, ex06_4
 
 __all__ = [
     "done",
@@ -59,4 +59,5 @@ __all__ = [
     "ex06_1",
     "ex06_2",
     "ex06_3",
+    "ex06_4",
 ]
