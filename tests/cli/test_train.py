@@ -43,7 +43,8 @@ def test_a_run_prints_its_score_and_leaves_a_prompt(shell, data, tmp_path):
 def test_defaults_are_those_of_fit(shell):
     defaults = TrainingConfig()
     said = " ".join(shell("train", "--help").out.split())
-    for option in ["steps", "batch_size", "schedule", "evaluate_every", "metric"]:
+    assert "until the dev loss no longer falls, and 300 at most" in said
+    for option in ["batch_size", "evaluate_every", "metric"]:
         about = said.split(f"--{option.replace('_', '-')} ", 1)[1]
         shown = re.search(r"\[default: (\w+)\]", about)[1]
         assert shown == str(getattr(defaults, option)), option
