@@ -32,7 +32,7 @@ class Said:
         Who says so: "v1" and "v2" are the versions of arXiv 2103.10385 of March 2021
         and October 2023.
     arm, baseline : str
-        The claim is borne out where the arm is better than the baseline.
+        The runs support the claim where the arm is better than the baseline.
     studies : tuple of str
         Where it is asked; a study that lacks one of the two arms is passed over.
     """
@@ -50,13 +50,13 @@ SAID = (
     ),
     Said("A bare table beats it, too", "Zhong et al. 2021", "bare", "best wording"),
     Said(
-        "A bare table beats demonstrations in the context",
+        "A bare table beats 8 demonstrations in the context",
         "asked by this course",
         "bare",
         "8 demonstrations",
     ),
     Said(
-        "It does if it starts at the best wording's words",
+        "A bare table that starts at the best wording's words beats them",
         "asked by this course",
         "bare, words",
         "8 demonstrations",
@@ -134,16 +134,18 @@ def table(
     -------
     DataFrame
         A line for each claim and study: ``claim``, ``source``, ``study``, ``contrast``,
-        ``difference`` with its 95 % interval ``low`` and ``high``, ``runs``,
-        ``planned``, ``verdict``. The planned comparisons of a study are one family for
-        Holm's correction, those that were added after the runs another. Where runs are
-        missing, the numbers are NaN and the verdict says so.
+        ``difference`` with its 95 % interval ``low`` and ``high`` and the 90 % interval
+        ``low90`` and ``high90``, ``runs``, ``planned``, ``verdict``. The planned
+        comparisons of a study are one family for Holm's correction, those that were
+        added after the runs another. Where runs are missing, the numbers are NaN and
+        the verdict says so.
     """
     studies = settling_results(folder or stored_folder())
     said = list(said)
     lines = [line for study, rows in studies for line in _judged(study, rows, said)]
     columns = ["claim", "source", "study", "contrast", "difference", "low", "high"]
-    frame = pd.DataFrame(lines, columns=[*columns, "runs", "planned", "verdict"])
+    columns += ["low90", "high90", "runs", "planned", "verdict"]
+    frame = pd.DataFrame(lines, columns=columns)
     order = {one.claim: i for i, one in enumerate(said)}
     return frame.sort_values(
         "claim", key=lambda c: c.map(order), kind="stable", ignore_index=True
@@ -176,26 +178,24 @@ def _judged(study: StagedStudy, rows: pd.DataFrame, said: list[Said]) -> Iterato
 def markdown(judged: pd.DataFrame) -> str:
     """Write what :func:`table` gave as a Markdown table, a line for each claim.
 
-    A study that is not run yet stands there only if no other answers the claim.
+    Studies that are not run yet, and claims that only they would answer, are left out.
     """
     lines = [
         "| what is said | by whom | compared here | found |",
         "|---|---|---|---|",
     ]
-    for (claim, source), group in judged.groupby(["claim", "source"], sort=False):
-        run = group[group["verdict"] != NOT_RUN].to_dict("records")
+    run = judged[judged["verdict"] != NOT_RUN]
+    for (claim, source), group in run.groupby(["claim", "source"], sort=False):
         first = group.iloc[0]
         contrast = first["contrast"] + ("" if first["planned"] else " *")
-        found = "<br>".join(map(_found, run))
-        if not run:
-            found = f"**{NOT_RUN}** ({', '.join(group['study'])})"
+        found = "<br>".join(map(_found, group.to_dict("records")))
         lines.append(f"| {claim} | {source} | {contrast} | {found} |")
     return "\n".join(lines)
 
 
 def _found(line: dict) -> str:
     return (
-        f"{line['study']}: {line['difference']:+.3f} "
-        f"[{line['low']:+.3f}, {line['high']:+.3f}], {line['runs']:.0f} runs, "
-        f"**{line['verdict']}**"
+        f"{line['study']}: **{line['verdict']}**, {line['difference']:+.3f}; 90 %: "
+        f"[{line['low90']:+.3f}, {line['high90']:+.3f}], 95 %: "
+        f"[{line['low']:+.3f}, {line['high']:+.3f}]; {line['runs']:.0f} runs"
     )

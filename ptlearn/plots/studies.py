@@ -16,6 +16,7 @@ from .style import (
     dashes,
     from_zero,
     in_style,
+    metric_name,
     new_figure,
     over_seeds,
     palette,
@@ -142,7 +143,8 @@ def beside_baselines(
         for style, name in zip(LINE_STYLES[1:], baselines, strict=False):
             ax.axvline(means[name], color="black", ls=style, lw=1.2, label=name)
         ax.axhline(arms.notna().sum() - 0.5, color="0.6", lw=1)
-        ax.set(xlabel="score on test rows", title=study)
+        metric = frame["metric"].iloc[0]
+        ax.set(xlabel=f"{metric_name(metric)} on test rows", title=study)
         ax.grid(False, axis="y")
     panels[0].set_yticks(range(len(names)), [short(name, 30) for name in names])
     panels[0].set_ylim(len(names) - 0.5, -0.5)

@@ -98,6 +98,11 @@ def score_label(score: str) -> str:
     return SCORE_LABELS.get(score, score.replace("_", " "))
 
 
+def metric_name(metric: str) -> str:
+    """Return a metric as it is written in a sentence: "P@1", "accuracy"."""
+    return "P@1" if metric == "p_at_1" else metric
+
+
 def short(text: str, width: int) -> str:
     """Put a text on one line of at most ``width``; a dollar sign is no formula."""
     text = text.replace("\n", " / ")

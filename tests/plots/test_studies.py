@@ -79,9 +79,11 @@ def test_beside_baselines_puts_untrained_arms_below_and_lines_through_them():
         ("bare", 0.1, 0.6),
         ("bare", 0.1, 0.8),
     ]
-    frame = pd.DataFrame(runs, columns=["arm", "lr", "score"]).assign(final=True)
-    tried = pd.DataFrame([("bare", 0.1, 0.0, False)], columns=frame.columns)
-    other = frame[frame["arm"] != "8 shown"]
+    frame = pd.DataFrame(runs, columns=["arm", "lr", "score"])
+    frame = frame.assign(final=True, metric="p_at_1")
+    line = ("bare", 0.1, 0.0, False, "p_at_1")
+    tried = pd.DataFrame([line], columns=frame.columns)
+    other = frame[frame["arm"] != "8 shown"].assign(metric="accuracy")
     studies = {"facts": pd.concat([frame, tried]), "reviews": other}
     fig = drawn(plots.beside_baselines(studies, ["wording"]))
     left, right = axes(fig)
@@ -94,5 +96,7 @@ def test_beside_baselines_puts_untrained_arms_below_and_lines_through_them():
     assert set(baseline.get_xdata()) == {0.4}
     assert set(edge.get_ydata()) == {0.5}
     assert [ax.get_title() for ax in (left, right)] == ["facts", "reviews"]
+    assert left.get_xlabel() == "P@1 on test rows"
+    assert right.get_xlabel() == "accuracy on test rows"
     (legend,) = fig.legends
     assert [text.get_text() for text in legend.get_texts()] == ["wording"]
