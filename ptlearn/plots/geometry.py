@@ -64,8 +64,7 @@ def token_geometry(
     for i, norm in enumerate(table.norm(dim=1).tolist()):
         label = "virtual tokens" if i == 0 else None
         left.axvline(norm, color=COLOURS[3], linestyle="--", lw=1.2, label=label)
-    left.margins(y=0.35)
-    left.legend(fontsize="small", loc="upper left")
+    fig.legend(fontsize="small", loc="outside lower left", ncols=2)
     left.set(xlabel="length (norm)", ylabel="% of the vocabulary", title="Lengths")
     values, labels, columns = _cosines(table, lm, vocabulary, words)
     sns.heatmap(
