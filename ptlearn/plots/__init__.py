@@ -22,7 +22,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "wording_bars",
         ],
         "folding": ["fold_before_after"],
-        "geometry": ["token_geometry"],
+        "geometry": ["token_geometry", "token_paths"],
         "mechanisms": [
             "coupling",
             "grafts",

@@ -36,23 +36,25 @@ def what_helped(differences: pd.DataFrame, *, title: str = "What helped") -> Fig
     Returns
     -------
     Figure
-        A thick bar is the interval over seeds, a thin one that over test rows. Where
-        either crosses the line at zero, there may be no difference at all.
+        Two intervals for each arm, one above the other: over seeds (thick, with the
+        mean) and, below it, over test rows (thin). Where either crosses the line at
+        zero, there may be no difference at all.
     """
     table = differences.sort_values("difference", ascending=False)
-    fig = new_figure(max(HEIGHT, 1.4 + 0.36 * len(table)))
+    fig = new_figure(max(HEIGHT, 1.4 + 0.42 * len(table)))
     ax = fig.subplots()
     places = np.arange(len(table))
-    for prefix, width, label in (("rows_", 1.2, "test rows"), ("", 4, "seeds")):
+    # Not on one line: the thick bar would hide the ends of the thin one.
+    for prefix, below, width in (("", -0.12, 4), ("rows_", 0.16, 1.6)):
         ax.hlines(
-            places,
+            places + below,
             table[f"{prefix}low"].astype(float),
             table[f"{prefix}high"].astype(float),
             color="black" if prefix else COLOURS[0],
             linewidth=width,
-            label=f"95 % interval over {label}",
+            label=f"95 % interval over {'test rows' if prefix else 'seeds'}",
         )
-    ax.plot(table["difference"], places, "D", color="black", markersize=5)
+    ax.plot(table["difference"], places - 0.12, "D", color="black", markersize=5)
     ax.axvline(0, color="black", linestyle="--", lw=1)
     ax.set_yticks(places, [short(str(name), 40) for name in table.index])
     ax.invert_yaxis()

@@ -1,6 +1,11 @@
 """Claims of lessons about live runs hold in every stored seed, with a margin."""
 
+import pytest
+import torch
+from torch.nn.functional import normalize
+
 from ptlearn.mechanisms import experiment_results
+from ptlearn.studies import load_study, results, store
 
 MARGIN = 1.5
 
@@ -15,3 +20,40 @@ def test_an_encoder_multiplies_the_rate_in_every_seed():
     # Lesson 04 claims 30 and 8.
     assert min(kappa["MLP"]) / max(kappa["bare"]) > 30 * MARGIN
     assert min(kappa["LSTM"]) / max(kappa["bare"]) > 8 * MARGIN
+
+
+@pytest.mark.embedded
+def test_trained_from_words_every_virtual_token_stays_nearest_to_its_word(embedded_lm):
+    words, tables = stored_from_words(embedded_lm)
+    vocabulary = normalize(embedded_lm.model.get_input_embeddings().weight.detach())
+    own = torch.arange(len(words)), torch.tensor(words)
+    for table in tables:
+        cosines = normalize(table) @ vocabulary.T
+        to_own = cosines[own]
+        cosines[own] = -1.0
+        # Lesson 03 claims that no other word is nearer. Its run is shorter than these.
+        assert (to_own > cosines.amax(dim=1) + 0.05).all()
+
+
+@pytest.mark.embedded
+def test_the_plane_of_the_words_hardly_holds_the_moves(embedded_lm):
+    words, tables = stored_from_words(embedded_lm)
+    vocabulary = embedded_lm.model.get_input_embeddings().weight.detach()
+    around = vocabulary - vocabulary.mean(dim=0)
+    plane = torch.linalg.eigh(around.T @ around).eigenvectors[:, -2:]
+    for table in tables:
+        moves = table - vocabulary[words]
+        share = (moves @ plane).square().sum() / moves.square().sum()
+        # Lesson 03 claims less than 2 %.
+        assert share < 0.02 / MARGIN
+
+
+def stored_from_words(lm):
+    """The words that a study's tables began at, and all its tables after training."""
+    rows = results(load_study("facts"))
+    rows = rows[rows["final"] & (rows["arm"] == "bare, words")]
+    tables = [store.load_table(store.stored_folder(), key) for key in rows["key"]]
+    assert len(tables) == 15
+    texts = ("City:", "\nCountry:")
+    words = [lm.tokenizer(t, add_special_tokens=False)["input_ids"] for t in texts]
+    return sum(words, []), tables

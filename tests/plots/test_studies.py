@@ -17,7 +17,7 @@ def test_what_helped_has_an_arm_a_line_with_two_intervals():
     (ax,) = axes(fig)
     names = [label.get_text() for label in ax.get_yticklabels()]
     assert names == ["mixed", "LSTM"], "best first"
-    over_rows, over_seeds = (
+    over_seeds, over_rows = (
         [line[:, 0].tolist() for line in lines.get_segments() if len(line)]
         for lines in ax.collections
     )
@@ -25,9 +25,20 @@ def test_what_helped_has_an_arm_a_line_with_two_intervals():
     assert [0.05, 0.2] in over_seeds
     (legend,) = fig.legends
     assert [t.get_text() for t in legend.get_texts()] == [
-        "95 % interval over test rows",
         "95 % interval over seeds",
+        "95 % interval over test rows",
     ]
+
+
+def test_what_helped_draws_no_interval_over_another():
+    ends = {"low": 0.0, "high": 0.2, "rows_low": 0.0, "rows_high": 0.2}
+    table = pd.DataFrame({"difference": 0.1} | ends, index=["a", "b", "c"])
+    (ax,) = axes(drawn(plots.what_helped(table)))
+    heights = [line[0, 1] for bars in ax.collections for line in bars.get_segments()]
+    assert len(set(heights)) == 6
+    # Each pair stands closer together than to the next arm.
+    seeds, rows = np.sort(heights[:3]), np.sort(heights[3:])
+    assert np.all(np.abs(seeds - rows) < 0.4)
 
 
 def test_convergence_draws_final_runs_only():
