@@ -23,9 +23,6 @@ from nbformat.v4 import new_code_cell
 
 from cells import code_cells, printed, tagged
 
-# Lessons whose exercises and predictions are still to be written anew; the rules of
-# both ask less of them. A lesson that is done leaves this set.
-OLD_LESSONS = {"05"}
 WRONG_ANSWERS = Path(__file__).parent / "wrong_answers"
 LEAST_WRONG = 3
 SOLUTION = re.compile(
@@ -36,18 +33,15 @@ SOLUTION = re.compile(
 
 def exercises(notebook, path):
     cells = tagged(notebook, "exercise")
-    old = path.name[:2] in OLD_LESSONS
-    allowed = (2, 3) if old else (3, 4)
     faults = []
-    if len(cells) not in allowed:
-        faults.append(f"{len(cells)} exercises, not {allowed[0]} or {allowed[1]}")
+    if len(cells) not in (3, 4):
+        faults.append(f"{len(cells)} exercises, not 3 or 4")
     for cell in cells:
         found = exercise_faults(notebook, cell)
-        if not old:
-            found += task_faults(cell_above(notebook, cell))
-            found += unexplained(cell_below(notebook, cell))
+        found += task_faults(cell_above(notebook, cell))
+        found += unexplained(cell_below(notebook, cell))
         faults += [f"cell {cell.id}: {fault}" for fault in found]
-    if not old and not any("★★★" in cell_above(notebook, cell) for cell in cells):
+    if not any("★★★" in cell_above(notebook, cell) for cell in cells):
         faults.append("no exercise has three stars")
     return faults
 
@@ -94,10 +88,9 @@ def unexplained(text: str) -> list[str]:
 
 def predictions(notebook, path):
     cells = tagged(notebook, "prediction")
-    least = 0 if path.name[:2] in OLD_LESSONS else 2
     faults = []
-    if len(cells) < least:
-        faults.append(f"{len(cells)} predictions are written down, not {least} or more")
+    if len(cells) < 2:
+        faults.append(f"{len(cells)} predictions are written down, not 2 or more")
     code = code_cells(notebook)
     for cell in cells:
         after = code[code.index(cell) + 1 :]
@@ -152,8 +145,6 @@ def wrong_answers(notebook, path):
     faults = [
         f"{name} is no exercise of this lesson" for name in set(listed) - set(names)
     ]
-    if path.name[:2] in OLD_LESSONS:
-        return faults
     for name in names:
         if len(listed.get(name, [])) < LEAST_WRONG:
             faults.append(f"{name} has fewer than {LEAST_WRONG} wrong answers")

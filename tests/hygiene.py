@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from cells import code_cells, printed, tagged, text_cells
-from exercise_rules import OLD_LESSONS, exercises, predictions, wrong_answers
+from exercise_rules import exercises, predictions, wrong_answers
 from ptlearn.course import runner as course
 
 MARK = "# NBVAL_CHECK_OUTPUT"
@@ -231,9 +231,7 @@ def title(notebook, path):
     faults = []
     if not re.match(rf"# {number} · .+\n\*[^*]+\*\n", first):
         faults.append(f"the first cell is not '# {number} · Title' and an *subtitle*")
-    head = "| minutes on 2 cores | memory | before this |"
-    if number not in OLD_LESSONS:
-        head = "| study time |" + head.removeprefix("|")
+    head = "| study time | minutes on 2 cores | memory | before this |"
     if head not in first:
         faults.append(f"the opening table does not begin with {head}")
     return faults

@@ -5,6 +5,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "attention": ["answer_attention"],
         "baselines": ["controls", "easy_rows", "text_baselines"],
         "demonstrations": [
             "draw_demonstrations",

@@ -13,6 +13,7 @@ if not find_spec("seaborn"):
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "attention": ["attention_maps"],
         "diagrams": ["unrolled_lstm"],
         "display": ["show"],
         "figures": [

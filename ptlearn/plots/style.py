@@ -112,7 +112,12 @@ def short(text: str, width: int) -> str:
 
 def token(lm, i: int) -> str:
     """Write a token as a label; letters that the font lacks become codes."""
-    text = lm.tokenizer.decode([i]).strip()
+    return label_of(lm.tokenizer.decode([i]))
+
+
+def label_of(text: str) -> str:
+    """Write a token's text as a label; white space alone becomes visible."""
+    text = text.strip() or repr(text)[1:-1]
     return short(text.encode("ascii", "backslashreplace").decode(), 12)
 
 

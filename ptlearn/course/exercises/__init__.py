@@ -27,7 +27,7 @@ from .lesson_01 import ex01_1, ex01_2, ex01_3, ex01_4
 from .lesson_02 import ex02_1, ex02_2, ex02_3, ex02_4
 from .lesson_03 import ex03_1, ex03_2, ex03_3, ex03_4
 from .lesson_04 import ex04_1, ex04_2, ex04_3, ex04_4
-from .lesson_05 import ex05_1, ex05_2
+from .lesson_05 import ex05_1, ex05_2, ex05_3, ex05_4
 from .lesson_06 import ex06_1, ex06_2, ex06_3, ex06_4
 
 __all__ = [
@@ -57,6 +57,8 @@ __all__ = [
     "ex04_4",
     "ex05_1",
     "ex05_2",
+    "ex05_3",
+    "ex05_4",
     "ex06_1",
     "ex06_2",
     "ex06_3",
