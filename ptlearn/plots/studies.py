@@ -12,13 +12,11 @@ from .style import (
     HEIGHT,
     LIGHT,
     LINE_STYLES,
-    MARKERS,
-    dashes,
+    arm_styles,
     from_zero,
     in_style,
     new_figure,
     over_seeds,
-    palette,
     short,
 )
 
@@ -187,9 +185,7 @@ def convergence(
             y="score",
             hue="arm",
             style="arm",
-            palette=palette(len(arms)),
-            dashes=dashes(len(arms)),
-            markers=[MARKERS[i % len(MARKERS)] for i in range(len(arms))],
+            **arm_styles(arms),
             errorbar=over_seeds,
             ax=ax,
         )
