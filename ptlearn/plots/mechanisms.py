@@ -137,11 +137,11 @@ def grafts(
             vmax=high,
             cbar=encoder == encoders[-1],
             cbar_kws={"label": LOSS},
-            annot_kws={"fontsize": "small"},
+            annot_kws={"fontsize": 8},
             ax=ax,
         )
         ax.tick_params(axis="both", labelrotation=0, labelsize=8)
-        ax.set(xlabel="length of each step: that of", ylabel="its direction: that of")
+        ax.set(xlabel="step length taken from", ylabel="step direction taken from")
         ax.set_title(f"start: the {encoder}'s fresh output")
     fig.suptitle(title)
     return fig

@@ -18,7 +18,7 @@ COLOURS = sns.color_palette("colorblind", 8)
 LINE_STYLES = ["-", "--", "-.", ":"] * 2
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
 # An arm of the studies looks the same in all figures: its place here is its look.
-ARMS = ("bare", "LSTM", "MLP", "residual MLP", "linear", "bare, words", "mixed")
+ARMS = ("bare", "LSTM", "MLP", "residual MLP", "bare, words", "linear", "mixed")
 LIGHT = sns.color_palette("colorblind", 10)[9]  # below lines and writing
 WIDTH, HEIGHT = 7.0, 3.6
 STYLE = {
