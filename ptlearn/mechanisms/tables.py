@@ -157,15 +157,15 @@ def graft_table(frame: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         ``encoder``: whose fresh output all start at; ``direction`` and ``length`` of
         the steps; ``dev_loss``, ``low``, ``high``: mean at the last step with its
-        interval; ``text``: mean and range over seeds.
+        interval; ``text``: mean and [lowest, highest] over seeds.
     """
     whole = _whole(frame)
     plain = whole[(whole["optimizer"] == "adam") & (whole["switch_at"] == 0)]
     lines = []
     for kind in ("mlp", "lstm"):
         lengths = {
-            ("none", kind): f"bare,\n{LABELS[kind]}'s rate",
-            ("none", ""): "bare,\nown rate",
+            ("none", kind): f"bare, at the\n{LABELS[kind]}'s rate",
+            ("none", ""): "bare, at its\nown rate",
             (kind, ""): LABELS[kind],
         }
         own = plain[(plain["start"] == kind) | (plain["encoder"] == kind)]
@@ -220,8 +220,8 @@ def _whole(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _ends(runs: pd.DataFrame, step: int | None = None) -> dict:
-    """Return mean, interval and range of the dev loss at a step, or at the last."""
+    """Return mean, interval, lowest and highest dev loss at a step, or at the last."""
     losses = [dev_loss_at(row, step or row["steps"]) for _, row in runs.iterrows()]
     mean, low, high = mean_interval(losses)
-    text = f"{mean:.2f}\n{min(losses):.2f} to\n{max(losses):.2f}"
+    text = f"{mean:.2f}\n[{min(losses):.2f}, {max(losses):.2f}]"
     return {"dev_loss": mean, "low": low, "high": high, "text": text}

@@ -32,7 +32,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "sgd_and_adam",
         ],
         "studies": ["beside_baselines", "convergence", "verdicts", "what_helped"],
-        "style": ["use_style"],
+        "style": ["arm_styles", "use_style"],
         "traces": ["barriers", "loss_curves", "switches"],
     },
 )

@@ -20,9 +20,8 @@ from .style import (
     COLOURS,
     HEIGHT,
     LINE_STYLES,
-    MARKERS,
     WIDTH,
-    dashes,
+    arm_styles,
     in_style,
     new_figure,
     new_panels,
@@ -67,23 +66,24 @@ def rate_and_move(
     runs = runs.dropna()
     fig, panels = new_panels(2)
     arms = list(dict.fromkeys(runs["arm"]))
+    styles = arm_styles(arms)
     for ax, x, label in zip(
         panels,
         ("lr", "move"),
         ("learning rate", "move of the table a step (rms)"),
         strict=True,
     ):
-        for i, arm in enumerate(arms):
+        for arm in arms:
             own = runs[runs["arm"] == arm]
             means = own.groupby("lr")[["move", "loss"]].mean().reset_index()
-            colour, mark = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
+            colour, mark = styles["palette"][arm], styles["markers"][arm]
             ax.plot(own[x], own["loss"], mark, color=colour, markersize=3, alpha=0.4)
             ax.plot(
                 means[x],
                 means["loss"],
                 color=colour,
                 marker=mark,
-                dashes=dashes(len(arms))[i] or (None, None),
+                dashes=styles["dashes"][arm] or (None, None),
                 label=arm,
             )
         if len(runs):
@@ -112,7 +112,7 @@ def grafts(
     -------
     Figure
         A panel for each encoder; everything in it starts at that encoder's fresh
-        output. In each field the mean over seeds and the range.
+        output. In each field the mean over seeds and [lowest, highest].
     """
     table = graft_table(frame)
     encoders = list(dict.fromkeys(table["encoder"]))
@@ -137,12 +137,12 @@ def grafts(
             vmax=high,
             cbar=encoder == encoders[-1],
             cbar_kws={"label": LOSS},
-            annot_kws={"fontsize": "small"},
+            annot_kws={"fontsize": 8},
             ax=ax,
         )
         ax.tick_params(axis="both", labelrotation=0, labelsize=8)
-        ax.set(xlabel="length of the step", ylabel="direction of the step")
-        ax.set_title(f"from the {encoder}'s fresh output")
+        ax.set(xlabel="step length taken from", ylabel="step direction taken from")
+        ax.set_title(f"start: the {encoder}'s fresh output")
     fig.suptitle(title)
     return fig
 
@@ -167,8 +167,9 @@ def sgd_and_adam(
     table = sgd_table(frame)
     fig = new_figure()
     ax = fig.subplots()
+    styles = arm_styles(table["encoder"])
     for i, (encoder, own) in enumerate(table.groupby("encoder", sort=False)):
-        colour, mark = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
+        colour, mark = styles["palette"][encoder], styles["markers"][encoder]
         beside = 1.02 ** (i - 1.5)  # or the marks would hide each other
         for optimizer, style in (
             ("sgd", {"label": encoder, "linestyle": LINE_STYLES[i % 4]}),

@@ -12,14 +12,12 @@ from .style import (
     HEIGHT,
     LIGHT,
     LINE_STYLES,
-    MARKERS,
-    dashes,
+    arm_styles,
     from_zero,
     in_style,
     metric_name,
     new_figure,
     over_seeds,
-    palette,
     short,
 )
 
@@ -191,9 +189,7 @@ def convergence(
             y="score",
             hue="arm",
             style="arm",
-            palette=palette(len(arms)),
-            dashes=dashes(len(arms)),
-            markers=[MARKERS[i % len(MARKERS)] for i in range(len(arms))],
+            **arm_styles(arms),
             errorbar=over_seeds,
             ax=ax,
         )

@@ -1,5 +1,7 @@
 """The course's one style for figures, and small helps for drawing in it."""
 
+from collections.abc import Iterable
+
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
@@ -15,6 +17,8 @@ from ..studies.statistics import mean_interval
 COLOURS = sns.color_palette("colorblind", 8)
 LINE_STYLES = ["-", "--", "-.", ":"] * 2
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
+# An arm of the studies looks the same in all figures: its place here is its look.
+ARMS = ("bare", "LSTM", "MLP", "residual MLP", "bare, words", "linear", "mixed")
 LIGHT = sns.color_palette("colorblind", 10)[9]  # below lines and writing
 WIDTH, HEIGHT = 7.0, 3.6
 STYLE = {
@@ -71,6 +75,33 @@ def dashes(number: int) -> list:
     """Return ``number`` dash patterns, as seaborn takes them."""
     dashes = ["", (4, 1.5), (1, 1), (3, 1, 1, 1), (6, 2, 1, 2)]
     return [dashes[i % len(dashes)] for i in range(number)]
+
+
+def arm_styles(arms: Iterable[str]) -> dict[str, dict]:
+    """Return each arm's colour, marker and dashes, as seaborn takes them.
+
+    Parameters
+    ----------
+    arms : iterable of str
+        Those of ``ARMS`` always look the same; the others take what is left.
+
+    Returns
+    -------
+    dict
+        ``palette``, ``markers`` and ``dashes``, each a dict with the arms as keys.
+    """
+    arms = list(dict.fromkeys(arms))
+    places = {arm: ARMS.index(arm) for arm in arms if arm in ARMS}
+    others = [arm for arm in arms if arm not in ARMS]
+    left = [i for i in range(len(COLOURS)) if i not in places.values()]
+    left = left or list(range(len(COLOURS)))
+    places |= {arm: left[i % len(left)] for i, arm in enumerate(others)}
+    patterns = dashes(len(COLOURS))
+    return {
+        "palette": {arm: COLOURS[places[arm]] for arm in arms},
+        "markers": {arm: MARKERS[places[arm]] for arm in arms},
+        "dashes": {arm: patterns[places[arm]] for arm in arms},
+    }
 
 
 def over_seeds(values) -> tuple[float, float]:

@@ -9,13 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .style import (
-    COLOURS,
     HEIGHT,
-    MARKERS,
-    dashes,
+    arm_styles,
     in_style,
     new_figure,
-    palette,
     plain_log,
     say,
     short,
@@ -83,12 +80,13 @@ def switches(
     ):
         arms = list(dict.fromkeys([*plain, *traces.loc[chosen, "arm"]]))
         _curves(ax, traces, arms)
+        colours = arm_styles(arms)["palette"]
         ax.set_title(label)
         for i, arm in enumerate(arms):
             for step in set(traces.loc[traces["arm"] == arm, "switch_at"]) - {0}:
                 # Side by side where arms are switched at one step.
                 at = step + 0.5 * (i - len(arms) / 2)
-                ax.axvline(at, color=COLOURS[i % len(COLOURS)], lw=1.2, ls=":")
+                ax.axvline(at, color=colours[arm], lw=1.2, ls=":")
     fig.suptitle(title)
     return fig
 
@@ -118,9 +116,7 @@ def _curves(ax: Axes, traces: pd.DataFrame, arms: list[str]) -> None:
         style="arm",
         hue_order=arms,
         style_order=arms,
-        palette=palette(len(arms)),
-        dashes=dashes(len(arms)),
-        markers=[MARKERS[i % len(MARKERS)] for i in range(len(arms))],
+        **arm_styles(arms),
         errorbar=("pi", 100),
         err_kws={"alpha": 0.12},
         ax=ax,
@@ -144,8 +140,9 @@ def barriers(
     Returns
     -------
     Figure
-        From above: each arm's own way from its start to its end; two seeds of one
-        arm; two arms from one seed. A thin line is one pair, a thick one the mean.
+        A panel for each kind of line there is, from above: each arm's own way from
+        its start to its end; two seeds of one arm; two arms from one seed. A thin
+        line is one pair, a thick one the mean.
     """
     lines = frame[(frame["kind"] == "line") & (frame["error"] == "")]
     names = lines["arm"].astype(str).str
@@ -154,30 +151,39 @@ def barriers(
         "two seeds of an arm": names.endswith(", two seeds"),
         "two arms, one seed": names.contains(" to "),
     }
-    fig = new_figure(2.4 * HEIGHT)
-    panels = fig.subplots(len(kinds), 1, sharex=True)
-    for ax, (label, chosen) in zip(panels, kinds.items(), strict=True):
-        own = lines[chosen]
-        names = list(dict.fromkeys(own["arm"]))
-        for i, name in enumerate(names):
-            curves = np.array(own.loc[own["arm"] == name, "losses"].tolist())
-            shares = np.linspace(0, 1, curves.shape[1])
-            colour, dash = COLOURS[i % len(COLOURS)], dashes(len(names))[i]
-            ax.plot(shares, curves.T, color=colour, lw=0.6, alpha=0.5)
-            ax.plot(
-                shares,
-                curves.mean(axis=0),
-                color=colour,
-                dashes=dash or (None, None),
-                marker=MARKERS[i % len(MARKERS)],
-                markevery=5,
-                label=short(re.sub(", (its way|two seeds)$", "", name), 28),
-            )
-        if names:
-            ax.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
-        else:
-            say(ax, "no lines yet")
+    drawn = {label: lines[own] for label, own in kinds.items() if own.any()}
+    fig = new_figure(max(1, 0.8 * len(drawn)) * HEIGHT)
+    panels = fig.subplots(max(1, len(drawn)), 1, sharex=True, squeeze=False)[:, 0]
+    if not drawn:
+        say(panels[0], "no lines yet")
+    for ax, (label, own) in zip(panels, drawn.items(), strict=False):
+        _lines(ax, own)
         ax.set(ylabel="dev loss (nats a row)", title=label)
     panels[-1].set_xlabel("share of the way")
     fig.suptitle(title)
     return fig
+
+
+def _lines(ax: Axes, own: pd.DataFrame) -> None:
+    """Draw each line between two tables, and the mean of each kind."""
+    names = list(dict.fromkeys(own["arm"]))
+    # A line from one arm to another looks like the arm that it leads to.
+    arms = {n: re.sub("^.* to |, (its way|two seeds)$", "", n) for n in names}
+    if len(set(arms.values())) < len(arms):
+        arms = dict(zip(names, names, strict=True))
+    styles = arm_styles(arms.values())
+    for name, arm in arms.items():
+        curves = np.array(own.loc[own["arm"] == name, "losses"].tolist())
+        shares = np.linspace(0, 1, curves.shape[1])
+        colour = styles["palette"][arm]
+        ax.plot(shares, curves.T, color=colour, lw=0.6, alpha=0.5)
+        ax.plot(
+            shares,
+            curves.mean(axis=0),
+            color=colour,
+            dashes=styles["dashes"][arm] or (None, None),
+            marker=styles["markers"][arm],
+            markevery=5,
+            label=short(re.sub(", (its way|two seeds)$", "", name), 28),
+        )
+    ax.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))

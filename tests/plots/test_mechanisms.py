@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from figure_tools import axes, drawn, lines_with_points
+from matplotlib.colors import to_hex
 from small_traces import MadeUpTraces, run
 
 from ptlearn import plots
@@ -16,6 +17,45 @@ def frames(tmp_path_factory):
     """Made-up rows of all experiments of the course, by name."""
     folder = tmp_path_factory.mktemp("made-up")
     return {name: run(e, folder, MadeUpTraces()) for name, e in experiments().items()}
+
+
+def looks(ax):
+    """Colour and marker of each line that the legend names."""
+    handles, labels = ax.get_legend_handles_labels()
+    return {
+        label: (to_hex(handle.get_color()), handle.get_marker())
+        for handle, label in zip(handles, labels, strict=True)
+    }
+
+
+def test_an_arm_looks_the_same_in_all_figures(frames):
+    arms = ["LSTM", "MLP", "bare", "residual MLP"]
+    styles = plots.arm_styles(arms)
+    wanted = {a: (to_hex(styles["palette"][a]), styles["markers"][a]) for a in arms}
+    assert len(set(wanted.values())) == len(arms)
+    lines = [
+        {"arm": arm, "lr": 0.1, "error": "", "moves": [0.1], "dev_losses": [[0, 1.0]]}
+        for arm in arms[::-1]
+    ]
+    scored = [
+        {"arm": arm, "final": True, "error": "", "dev_curve": [[1, 0.5], [2, 0.6]]}
+        for arm in arms[1:]
+    ]
+    rates, *_ = axes(drawn(plots.rate_and_move(pd.DataFrame(lines))))
+    (steps,) = axes(drawn(plots.convergence(pd.DataFrame(scored))))
+    (curves,) = axes(drawn(plots.loss_curves(frames["coupling"], arms)))
+    _, seeds, _ = axes(drawn(plots.barriers(frames["surface"])))
+    for ax in (rates, steps, curves, seeds):
+        found = looks(ax)
+        assert len(found) >= 3
+        assert all(found[arm] == wanted[arm] for arm in arms if arm in found)
+
+
+def test_arms_without_a_look_of_their_own_take_what_is_left():
+    styles = plots.arm_styles(["new", "bare", "newer"])
+    for looks in styles["palette"], styles["markers"]:
+        assert len(set(looks.values())) == 3
+    assert styles["palette"]["bare"] == plots.arm_styles(["bare"])["palette"]["bare"]
 
 
 def texts(ax):
@@ -76,6 +116,9 @@ def test_grafts_have_every_direction_with_every_length(frames):
         "LSTM, Adam",
     ]
     assert shown == [f"{means[arm]:.2f}" for arm in wanted]
+    last = frame[frame["arm"] == "LSTM, Adam"]["dev_losses"]
+    ends = [curve[-1][1] for curve in last]
+    assert texts(panels[1])[-1].endswith(f"[{min(ends):.2f}, {max(ends):.2f}]")
     drawn(plots.grafts(frame[frame["arm"] == "MLP, Adam"]))
     drawn(plots.grafts(frame.iloc[:0]))
 
@@ -145,6 +188,9 @@ def test_barriers_draws_each_line_and_the_mean_of_its_kind(frames):
         assert len(ax.lines) == kinds * (pairs + 1)
         thick = [line for line in ax.lines if line.get_linewidth() > 1]
         assert len(thick) == kinds == len(ax.get_legend().get_texts())
+    only_seeds = frame[frame["arm"].astype(str).str.endswith(", two seeds")]
+    (panel,) = axes(drawn(plots.barriers(only_seeds)))
+    assert panel.get_title() == "two seeds of an arm"
     chosen = frame[frame["arm"] == "bare, two seeds"]["losses"].tolist()
     mean = next(line for line in seeds.lines if line.get_label() == "bare")
     assert mean.get_ydata().tolist() == pytest.approx(np.mean(chosen, axis=0).tolist())
