@@ -24,27 +24,28 @@ def _draw_hits(seed: int) -> tuple[list[bool], list[bool]]:
 
 
 @exercise
-def ex00_2(wording, lm, task):
-    """Check a wording of one's own: its form, then its score."""
+def ex00_2(wording, given, lm, task):
+    """Check a wording of one's own: its form, then its score beside a given one's."""
     from ...evaluation.report import evaluate
     from ...prompts.prompt import Prompt
 
-    worst = "{subject} is a city in {answer}"
     prompt = Prompt(lm, wording)
     expect("columns in the wording", prompt.template.fields, ("subject",))
-    given = wording.strip() in task.prompts
-    require(not given, "This wording is given already. Write one of your own.")
-    few = task.head("test", 40)
-    report = evaluate(prompt, few)
-    print(report)
+    require(
+        "".join(wording.split()) not in {"".join(other.split()) for other in given},
+        "This wording is given already. Write one of your own.",
+    )
+    few = task.head("dev", 40)
+    rival = evaluate(Prompt(lm, given[1]), few, split="dev")
+    own = evaluate(prompt, few, split="dev")
+    print(f"wording 1: {rival}")
+    print(f"yours:     {own}")
     if lm.name == "tiny":
         print("The toy model knows no countries: only the form was checked.")
         return
-    bar = evaluate(Prompt(lm, worst), few).p_at_1
     require(
-        report.p_at_1_interval[0] > bar,
-        f"The interval reaches down to {report.p_at_1_interval[0]:.3f}, and "
-        f'"is a city in" scores {bar:.3f} on these cities.',
+        own.p_at_1 >= rival.p_at_1,
+        f"P@1 of yours is {own.p_at_1:.3f}, of wording 1 {rival.p_at_1:.3f}.",
     )
 
 
