@@ -20,6 +20,7 @@ class Schedule:
     Parameters
     ----------
     config : TrainingConfig
+        As ``TrainingConfig.resolve`` returned it: with its steps and its schedule.
     planned_steps : int, optional
         The steps that warm-up is a share of: those of the first call, in a run that is
         extended. None is ``config.steps``.

@@ -11,13 +11,13 @@ def shares(schedule, steps):
 
 
 def test_linear_rises_then_falls_evenly_to_zero():
-    schedule = Schedule(TrainingConfig(steps=10, warmup=0.2))
+    schedule = Schedule(TrainingConfig(steps=10, warmup=0.2, schedule="linear"))
     wanted = [0.5, 1.0, 1.0, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8, 0.0]
     assert shares(schedule, range(11)) == wanted
 
 
 def test_linear_ignores_the_dev_loss_and_ends_with_its_steps():
-    schedule = Schedule(TrainingConfig(steps=10, evaluate_every=1))
+    schedule = Schedule(TrainingConfig(steps=10, evaluate_every=1, schedule="linear"))
     for step in range(10):
         schedule.see(step, 1.0)
     assert schedule.why_over(9) is None
@@ -25,7 +25,8 @@ def test_linear_ignores_the_dev_loss_and_ends_with_its_steps():
 
 
 def test_without_warm_up_the_first_step_has_the_peak_rate():
-    assert Schedule(TrainingConfig(steps=1, warmup=0.0)).share_of_peak(0) == 1.0
+    config = TrainingConfig(steps=1, warmup=0.0, schedule="linear")
+    assert Schedule(config).share_of_peak(0) == 1.0
 
 
 def plateau(losses, steps=1000, every=10, **settings):
