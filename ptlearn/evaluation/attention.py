@@ -41,7 +41,7 @@ def answer_attention(prompted, row: dict) -> pd.DataFrame:
     DataError
         If the row lacks a column or an answer, or is too long.
     ModelError
-        If the model does not give its attention weights away.
+        If the model returns no attention weights.
     """
     lm, example = prompted.lm, prompted.tokens.encode(row)
     ids = torch.tensor(example.ids, device=lm.device)
@@ -49,7 +49,10 @@ def answer_attention(prompted, row: dict) -> pd.DataFrame:
         vectors = embed(lm, ids, prompted.prompt_embeddings())
         layers = lm.model(inputs_embeds=vectors[None], output_attentions=True)
     if not layers.attentions or layers.attentions[0] is None:
-        raise ModelError(f"{lm.name} does not give its attention weights away")
+        raise ModelError(
+            f"{lm.name} returns no attention weights: choose a model with attention "
+            "layers that supports output_attentions"
+        )
     # A causal model sees nothing of what comes after the place.
     end = example.first_target + 1 if lm.kind == "causal" else len(ids)
     weights = torch.stack([layer[0] for layer in layers.attentions])

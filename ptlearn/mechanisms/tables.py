@@ -42,7 +42,9 @@ def _trace_line(runs: pd.DataFrame) -> dict:
     whole = runs[runs["error"] == ""]
 
     def mean(value: Callable) -> float:
-        return mean_interval([value(row) for _, row in whole.iterrows()])[0]
+        return pd.Series(
+            [value(row) for _, row in whole.iterrows()], dtype=float
+        ).mean()
 
     dev, low, high = mean_interval([d[-1][1] for d in whole["dev_losses"]])
     return {

@@ -45,9 +45,9 @@ def rate_regrets(folder: str | Path) -> pd.DataFrame:
         rate was run to: a rate that was dropped early is judged a little too hard) and
         regret (dev_loss above that of the rate which the study chose).
     """
-    rows, lines = read_folder(folder), []
+    rows, studies, lines = read_folder(folder), settling_studies(), []
     for name in CHOSEN_ON:
-        study = settling_studies()[name]
+        study = studies[name]
         for arm in study.arms:
             if arm.name not in ENCODERS:
                 continue

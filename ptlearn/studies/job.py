@@ -142,7 +142,10 @@ class Job:
             )
         for name in ("steps", "schedule"):
             if getattr(self, name) is None:
-                raise StudyError(f"a job needs its {name}: fit's may change one day")
+                raise StudyError(
+                    f"a job needs its {name}, not None: its row must say what was run, "
+                    "whatever fit takes by default"
+                )
         TrainingConfig(**self.training_settings())
 
     def training_settings(self) -> dict[str, Any]:

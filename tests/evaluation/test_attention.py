@@ -103,5 +103,5 @@ def test_a_model_that_keeps_its_weights_to_itself_is_named(monkeypatch):
         return whole(*args, **options | {"output_attentions": False})
 
     monkeypatch.setattr(lm.model, "forward", without)
-    with pytest.raises(ModelError, match="gpt2 does not give its attention weights"):
+    with pytest.raises(ModelError, match="gpt2 returns no attention weights"):
         answer_attention(pt.PromptTuner(lm, MIXED), ROW)
