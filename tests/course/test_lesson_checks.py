@@ -15,13 +15,15 @@ from ptlearn.course import exercises
     ("wording", "verdict"),
     [
         ("Paris, France\nTokyo, Japan\nCairo, Egypt\n{subject}, {answer}", "passes."),
-        ("{subject} is in {answer}", "not right yet. The interval reaches down to"),
+        ("{subject} or perhaps {answer}", "not right yet. P@1 of yours is "),
     ],
 )
-def test_a_wording_of_ones_own_must_beat_the_worst(
+def test_a_wording_of_ones_own_must_reach_a_given_one(
     wording, verdict, embedded_lm, capsys
 ):
-    exercises.ex00_2(wording, embedded_lm, pt.load_task("city_country"))
-    report, said = capsys.readouterr().out.splitlines()
-    assert report.startswith("Report(test, n=40")
+    given = ["{subject} {answer}", "{subject} is located in the country of {answer}"]
+    exercises.ex00_2(wording, given, embedded_lm, pt.load_task("city_country"))
+    rival, own, said = capsys.readouterr().out.splitlines()
+    assert rival.startswith("wording 1: Report(dev, n=40")
+    assert own.startswith("yours:     Report(dev, n=40")
     assert said.startswith(f"Exercise 00.2: {verdict}")
