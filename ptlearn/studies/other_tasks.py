@@ -31,11 +31,11 @@ SAME = Job(
     "word_in_context",
     '{sentence1}\n{sentence2}\nSame meaning of "{word}"?[V:4] {answer}',
     lr=BARE_RATE,
-    steps=100,
-    evaluate_every=25,
+    steps=80,
+    evaluate_every=20,
     metric="accuracy",
     choose_by="loss",
-    per_answer=80,
+    per_answer=64,
     dev_rows=32,
     test_rows=200,
 )
@@ -70,7 +70,9 @@ def same_meaning() -> Study:
     arms += [Arm(name, replace(SAME, template=text)) for name, text in WITHOUT.items()]
     arms = [replace(arm, lrs=(BARE_RATE,)) for arm in arms]
     # As in the study `wording`, whose rows these are.
-    untrained = replace(SAME, lr=None, steps=150, choose_by="", dev_rows=200)
+    untrained = replace(
+        SAME, lr=None, steps=150, evaluate_every=25, choose_by="", dev_rows=200
+    )
     untrained = replace(untrained, per_answer=None)
     for number, text in enumerate(load_task(SAME.task).prompts):
         arms.append(Arm(f"wording {number}", replace(untrained, template=text)))
