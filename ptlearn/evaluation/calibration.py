@@ -107,9 +107,10 @@ def calibrate(
     method : "contextual", "pmi" or "length"
         "contextual": minus :func:`content_free_bias` (Zhao et al. 2021, section 5).
         "pmi": minus the log-probability after the prompt's own words alone, with empty
-        fields, which leaves pointwise mutual information (Holtzman et al. 2021, section
-        3). "length": divided by the answer's number of tokens (Brown et al. 2020,
-        section 2.4); it takes off no bias but that of the sum.
+        fields, which leaves pointwise mutual information (the domain-conditional PMI of
+        Holtzman et al. 2021, who choose the words by hand). "length": divided by the
+        answer's number of tokens (Brown et al. 2020, section 2.4); it takes off no bias
+        but that of the sum.
 
     Returns
     -------

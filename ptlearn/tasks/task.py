@@ -143,7 +143,7 @@ class Task:
         """Return a copy in which a word stands for each answer: a verbalizer.
 
         ``task.with_label_words({"positive": "great", "negative": "terrible"})`` asks
-        for the same classes in other words (Schick and Schütze 2021, section 3.1).
+        for the same classes in other words (Schick and Schütze 2021, section 3).
         Rows and answer vocabulary change, the prompts do not.
 
         Raises
