@@ -60,18 +60,18 @@ def chosen_and_tested(
 
 
 @in_style
-def draws_and_starts(
+def scores_by_draw(
     frame: pd.DataFrame,
     lines: Mapping[str, float],
     *,
-    title: str = "One column a draw of 32 rows, one mark a start",
+    title: str = "One column a draw of 32 rows, one mark a run",
 ) -> Figure:
-    """Draw the score of every draw and start, draws side by side.
+    """Draw the score of every run, draws of rows side by side.
 
     Parameters
     ----------
     frame : DataFrame
-        One line a run: ``seed`` (the draw), ``arm`` (the start) and ``score``.
+        One line a run: ``seed`` (the draw), ``arm`` and ``score``.
     lines : dict of str to float
         Scores to compare with, such as that of a wording; lines across the figure.
 

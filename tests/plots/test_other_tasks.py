@@ -1,4 +1,4 @@
-"""Figures of lesson 07: label words on dev and test, draws and starts."""
+"""Figures of lesson 07: label words on dev and test, and draws."""
 
 import numpy as np
 import pandas as pd
@@ -30,7 +30,7 @@ def test_every_run_is_a_mark_in_the_column_of_its_draw():
         (d, f"start {s}", 0.6 + 0.1 * d + 0.01 * s) for d in (0, 1) for s in (0, 1)
     ]
     frame = pd.DataFrame(lines, columns=["seed", "arm", "score"])
-    fig = plots.draws_and_starts(frame, {"wording": 0.8})
+    fig = plots.scores_by_draw(frame, {"wording": 0.8})
     (ax,) = axes(drawn(fig))
     names = [label.get_text() for label in ax.get_xticklabels()]
     assert names == ["draw 0", "draw 1"]
