@@ -31,6 +31,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "rate_and_move",
             "sgd_and_adam",
         ],
+        "other_tasks": ["chosen_and_tested", "scores_by_draw"],
         "scores": ["coverage_curves", "scores_by_task"],
         "studies": ["beside_baselines", "convergence", "verdicts", "what_helped"],
         "style": ["arm_styles", "use_style"],
