@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "in_context",
             "with_demonstrations",
         ],
+        "probabilities": ["answer_probabilities"],
         "report": ["Report", "evaluate", "wilson_interval"],
     },
 )

@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "attention": ["attention_maps"],
+        "clinic": ["symptoms"],
         "diagrams": ["unrolled_lstm"],
         "display": ["show"],
         "figures": [
