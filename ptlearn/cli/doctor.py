@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 def doctor(
     prompt: Annotated[
         Path | None,
-        typer.Option(help="A saved prompt to look at, instead of this computer."),
+        typer.Option(
+            help="A saved prompt, or its folder, to look at instead of this computer."
+        ),
     ] = None,
     data: Annotated[
         list[Path] | None,
@@ -59,7 +61,8 @@ def doctor(
         raise typer.BadParameter(
             "the prompt's rows are needed, with their answers.", param_hint="--data"
         )
-    loaded = load_prompt(prompt, model, device)
+    folder = prompt.parent if prompt.is_file() else prompt
+    loaded = load_prompt(folder, model, device)
     task = _task(data, loaded, answer_column, label or [])
     raise typer.Exit(1 if _print_findings(loaded, task, max_tokens, lr) else 0)
 

@@ -44,7 +44,8 @@ def answer_probabilities(
     DataError
         If a row lacks a column or is too long, or two answers cannot be told apart.
     """
-    answers = list(prompted.answers if answers is None else map(str, answers))
+    answers = prompted.answers if answers is None else map(str, answers)
+    answers = list(dict.fromkeys(answers))
     if not answers:
         raise PromptError(
             "no answers to choose from: answer_probabilities(rows, answers=[...]), or "

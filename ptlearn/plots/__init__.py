@@ -32,6 +32,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "rate_and_move",
             "sgd_and_adam",
         ],
+        "own_rows": ["loss_beside_prior", "sweep_curves"],
         "scores": ["coverage_curves", "scores_by_task"],
         "studies": ["beside_baselines", "convergence", "verdicts", "what_helped"],
         "style": ["arm_styles", "use_style"],

@@ -92,8 +92,8 @@ def sweep(
     StudyError
         If a setting is unknown, or as from :func:`run_study`.
     """
-    templates = list(templates)
-    if isinstance(templates, str) or not templates:
+    templates = [] if isinstance(templates, str) else list(templates)
+    if not templates:
         raise StudyError("a sweep needs a list of templates, such as [template]")
     for template in templates:
         task.check_columns(Template(template).fields)
