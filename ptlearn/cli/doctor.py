@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 def doctor(
     prompt: Annotated[
         Path | None,
-        typer.Option(
-            help="A saved prompt, or its folder, to look at instead of this computer."
-        ),
+        typer.Option(help="A saved prompt or its folder, instead of this computer."),
     ] = None,
     data: Annotated[
         list[Path] | None,
@@ -41,6 +39,9 @@ def doctor(
     lr: Annotated[
         float | None, typer.Option(help="Rate for learning eight rows by heart.")
     ] = None,
+    eight_rows: Annotated[
+        bool, typer.Option(help="Try to learn eight rows by heart.")
+    ] = True,
     model: Annotated[
         str | None,
         typer.Option(help="The prompt's language model, if its folder has moved."),
@@ -64,7 +65,8 @@ def doctor(
     folder = prompt.parent if prompt.is_file() else prompt
     loaded = load_prompt(folder, model, device)
     task = _task(data, loaded, answer_column, label or [])
-    raise typer.Exit(1 if _print_findings(loaded, task, max_tokens, lr) else 0)
+    options = {"max_tokens": max_tokens, "lr": lr, "eight_rows": eight_rows}
+    raise typer.Exit(1 if _print_findings(loaded, task, options) else 0)
 
 
 def _task(
@@ -81,14 +83,12 @@ def _task(
     )
 
 
-def _print_findings(
-    prompt: "Prompt", task: "Task", max_tokens: int | None, lr: float | None
-) -> int:
+def _print_findings(prompt: "Prompt", task: "Task", options: dict) -> int:
     """Print each finding as it is made; return how many are surely wrong."""
     from ..training.diagnosis import UNSEEN, findings
 
     states = []
-    for finding in findings(prompt, task, max_tokens=max_tokens, lr=lr):
+    for finding in findings(prompt, task, **options):
         print(finding, flush=True)
         states.append(finding.state)
     print(

@@ -161,8 +161,14 @@ def chart(ward: Ward) -> pd.DataFrame:
     return pd.DataFrame.from_dict(lines, orient="index")
 
 
-def doctor_says(ward: Ward) -> pd.DataFrame:
+def doctor_says(ward: Ward, *, eight_rows: bool = True) -> pd.DataFrame:
     """Return what ``training.diagnose`` says of each patient, beside what it has.
+
+    Parameters
+    ----------
+    ward : dict of str to Patient
+    eight_rows : bool
+        Whether each tries to learn eight rows by heart.
 
     Returns
     -------
@@ -175,7 +181,11 @@ def doctor_says(ward: Ward) -> pd.DataFrame:
     lines = {}
     for letter, patient in ward.items():
         found = diagnose(
-            patient.tuner, patient.task, patient.history, answers=patient.candidates
+            patient.tuner,
+            patient.task,
+            patient.history,
+            answers=patient.candidates,
+            eight_rows=eight_rows,
         )
         states = dict(zip(found["check"], found["state"], strict=True))
         says = {

@@ -105,7 +105,7 @@ def rows_of(sent, fields: tuple[str, ...]) -> list[dict[str, str]]:
 
 def answers_of(prompt: Prompt, rows: list[dict[str, str]]) -> list[dict]:
     """Return for each row the best answer, and the probability of every one."""
-    table = answer_probabilities(prompt, rows)
+    table = answer_probabilities(prompt, rows).round(6)
     return [
         {"predicted": max(row, key=row.__getitem__), "probabilities": row}
         for row in table.to_dict("records")

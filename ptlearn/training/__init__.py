@@ -10,6 +10,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "findings": ["Finding"],
         "fit": ["fit"],
         "history": ["History"],
-        "learning_findings": ["yardsticks"],
+        "learning_findings": ["gradient_norms", "yardsticks"],
     },
 )
