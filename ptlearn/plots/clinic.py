@@ -31,8 +31,9 @@ def symptoms(patients: "Mapping[str, Patient]") -> Figure:
     Returns
     -------
     Figure
-        A line of panels for each letter. The dotted line in the first is the loss of
-        who knows the labels' shares alone. A cross marks a gradient of exactly zero.
+        A line of panels for each letter; losses and norms are logarithmic. The dotted
+        line in the first is the loss of who knows the labels' shares alone. A cross
+        marks a gradient of exactly zero.
     """
     fig = new_figure(height=0.5 + 1.45 * len(patients))
     grid = fig.subplots(len(patients), 4, squeeze=False)
@@ -50,7 +51,7 @@ def symptoms(patients: "Mapping[str, Patient]") -> Figure:
         ax.set_xlabel(name, fontsize=9)
     for ax in grid.flat:
         ax.tick_params(labelsize=7)
-    grid[0, 0].legend(fontsize=6, loc="upper right", handlelength=1.5)
+    grid[0, 0].legend(fontsize=6, loc="lower left", handlelength=1.5)
     return fig
 
 
@@ -60,7 +61,9 @@ def _losses(ax: Axes, patient: "Patient") -> None:
     ax.plot(frame["step"], frame["loss"], color=COLOURS[0], lw=1.2, label="train")
     ax.plot(dev["step"], dev["dev_loss"], "s--", color=COLOURS[1], ms=3, label="dev")
     ax.axhline(yardsticks(patient.labels)[1], color="black", ls=":", lw=1)
-    ax.set_ylim(bottom=0)
+    ax.set(yscale="log", ylim=(0.05, 20))
+    ax.set_yticks([0.1, 1, 10], ["0.1", "1", "10"])
+    ax.minorticks_off()
 
 
 def _norms(ax: Axes, norms: list[float]) -> None:

@@ -1,5 +1,8 @@
 """A sweep: own rows go through the study engine, named by what is in them."""
 
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 import ptlearn as pt
@@ -59,6 +62,20 @@ def test_test_rows_may_be_missing_or_unscorable(tmp_path):
         options = {"lrs": (0.1,), "folder": tmp_path / str(len(splits))} | SMALL
         found = pt.studies.sweep(task(**splits), [TUNED, WORDING], **options)
         assert len(found) == 2
+
+
+class ElsewhereByPickle(ThreadPoolExecutor):
+    """Hands everything over as another process would get it."""
+
+    def submit(self, run, *given):
+        return super().submit(run, *pickle.loads(pickle.dumps(given)))
+
+
+def test_rows_travel_to_another_process(tmp_path):
+    options = {"lrs": (0.1,), "folder": tmp_path} | SMALL
+    with ElsewhereByPickle(1) as executor:
+        found = pt.studies.sweep(task(), [TUNED], executor=executor, **options)
+    assert found["dev_loss"].notna().all()
 
 
 def test_a_job_on_own_rows_runs_on_these_and_no_others():
