@@ -19,17 +19,17 @@ from ..tasks.task import Task, load_task
 from ..templates.lengths import token_lengths
 from ..training.fit import fit
 from ..training.history import History
-from ..training.learning_findings import gradient_norms
+from ..training.learning_findings import gradient_norms, relative_length
 
 if TYPE_CHECKING:
     from ..lm.language_model import LanguageModel
 
-TEMPLATE = "{text}\nSentiment: [V:4] {answer}"
-WITHOUT_FIELD = "Review\nSentiment: [V:4] {answer}"
+TEMPLATE = "{text}\nSentiment: [V:3] {answer}"
+WITHOUT_FIELD = "Review\nSentiment: [V:3] {answer}"
 LABELS, OTHER_WORDS = ("negative", "positive"), ("bad", "good")
-TRAIN, DEV = 48, 32
-WORDS = 25
-STEPS, EVERY = 24, 6
+TRAIN, DEV = 16, 12
+WORDS = (4, 12)
+STEPS, EVERY = 12, 4
 RATE, HOT, COLD = 0.1, 30.0, 1e-5
 CUT = 6
 HIDDEN_SEED = 10
@@ -105,6 +105,11 @@ class Patient:
     _diagnosis: str = field(repr=False)
 
     @property
+    def lengths_in_words(self) -> float:
+        """Mean length of the vectors, in mean lengths of a word's."""
+        return relative_length(self.tuner)
+
+    @property
     def labels(self) -> list[str]:
         """The right answers of the dev rows."""
         return list(self.task.dev["answer"])
@@ -122,6 +127,7 @@ class Patient:
             "dev loss, last": dev.iloc[-1],
             "dev right": right / len(self.labels),
             "commonest prediction": commonest / len(self.labels),
+            "vectors' length": self.lengths_in_words,
             "tokens read": f"{min(self.lengths)} to {max(self.lengths)}",
             "gradient norms": ", ".join(f"{norm:.1g}" for norm in self.gradient_norms),
         }
@@ -137,7 +143,7 @@ def admit(lm: "LanguageModel", *, steps: int = STEPS, deal: int = HIDDEN_SEED) -
     ----------
     lm : LanguageModel
     steps : int
-        Of each run, with a dev evaluation every six.
+        Of each run, with a dev evaluation after every fourth.
     deal : int
         Another number gives the letters to other patients.
 
@@ -200,7 +206,9 @@ def doctor_says(ward: Ward, *, eight_rows: bool = True) -> pd.DataFrame:
 def _rows() -> Task:
     """Return short product reviews, half of them positive, for a run of seconds."""
     task = load_task("product_sentiment")
-    rows = [row for row in task.train if len(row["text"].split()) <= WORDS]
+    rows = [
+        row for row in task.train if WORDS[0] <= len(row["text"].split()) <= WORDS[1]
+    ]
     drawn: dict[str, list[dict]] = {label: [] for label in LABELS}
     for row in rows:
         drawn[row["answer"]].append(dict(row))
@@ -230,9 +238,10 @@ def _run(lm: "LanguageModel", task: Task, diagnosis: str, steps: int) -> Patient
     elif diagnosis == "labels shuffled":
         task = _shuffled(task)
     tuner = kind(lm, template, seed=0)
-    norms, _ = gradient_norms(tuner, task.train.to_list()[:: TRAIN // 16])
-    settings = {"evaluate_every": EVERY, "metric": "loss", "progress": False}
-    # Kept is the last step, not the best: a sick prompt is shown as it ended.
+    norms, _ = gradient_norms(tuner, task.train.to_list())
+    # Each step sees all rows, so that no curve jumps for another reason than its fault.
+    settings = {"batch_size": TRAIN, "evaluate_every": EVERY, "metric": "loss"}
+    settings["progress"] = False
     history = fit(tuner, task, steps=steps, lr=lr, **settings)
     rows = task.dev.to_list()
     table = answer_probabilities(tuner, rows, candidates)

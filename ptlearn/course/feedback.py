@@ -12,8 +12,8 @@ from pathlib import Path
 from ..tasks.task import load_task
 
 TASK = "product_sentiment"
-ROWS, PER_CUSTOMER = 160, (1, 3)
-WORDS = (4, 22)
+ROWS, PER_CUSTOMER = 96, (1, 3)
+WORDS = (4, 12)
 LOG = " 12:00:01 retry, error 17;"
 LOG_LINES = 1500
 """Together some 15,000 tokens: more than the embedded model reads at once."""

@@ -1,11 +1,13 @@
 """Why does a prompt not learn? What can be said of it automatically."""
 
 from collections.abc import Iterable, Iterator
+from statistics import fmean
 
 import pandas as pd
 import torch
 
 from ..errors import DataError
+from ..forward import scoring
 from ..prompts.prompt import Prompt
 from ..prompts.tuner import PromptTuner
 from ..tasks.task import Task
@@ -32,7 +34,7 @@ UNSEEN = (
     "twenty rows with their labels."
 )
 """What no check can know; the shell prints it below every diagnosis."""
-ROWS, FEW = 64, 16
+ROWS, FEW = 64, 8
 """Rows of a split that are scored, drawn so that each answer keeps its share, and
 those whose gradient is taken."""
 
@@ -126,11 +128,13 @@ def findings(
             lr = lr or float(history.frame["lr"].max())
         if eight_rows:
             yield eight_rows_finding(tuner, task.with_rows(train=train), lr)
-    lost = _loss(prompted, held)
+    scores = scoring.score(prompted, held, candidates, progress=False)
+    lost = -fmean(scores.gold_log_prob)
     yield level_finding(lost, held, split)
     if dev:
-        yield gap_finding(_loss(prompted, train), lost, dev)
-    yield prediction_finding(prompted, held, candidates, split)
+        learnt = -prompted.answer_log_probs(train).mean().item()
+        yield gap_finding(learnt, lost, dev)
+    yield prediction_finding(scores.predicted, held, split)
 
 
 def _readable(prompted: Prompt | PromptTuner, rows: list[dict]) -> list[dict]:
@@ -157,7 +161,3 @@ def _as_tuner(prompted: Prompt | PromptTuner) -> PromptTuner | None:
         tuner.encoder.embedding.copy_(table)
     tuner.answers = prompted.answers
     return tuner
-
-
-def _loss(prompted: Prompt | PromptTuner, rows: list[dict]) -> float:
-    return -prompted.answer_log_probs(rows).mean().item()

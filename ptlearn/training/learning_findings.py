@@ -8,8 +8,6 @@ import torch
 from torch import Tensor
 
 from ..errors import TrainingError
-from ..evaluation.probabilities import answer_probabilities
-from ..prompts.prompt import Prompt
 from ..prompts.tuner import PromptTuner
 from ..tasks.sampling import draw_evenly
 from ..tasks.task import Task
@@ -41,8 +39,9 @@ MOVE_PER_RATE = {
 measured, rounded (data/results/README.md, "Why"; the linear ones are guesses)."""
 MUCH_LONGER = 20.0
 """Length of a vector, in lengths of a word's, from which it is a sign of long steps."""
-HARDLY = 0.5
-"""Move of the table, in standard deviations of the embeddings, that is hardly any."""
+HARDLY, FAR = 0.5, 500
+"""Moves of the table, in standard deviations of the embeddings: hardly any, and one
+that leaves nothing of the lengths that the model's layers know."""
 
 
 def ordinary_loss(tuner: PromptTuner, rows: list[dict]) -> Tensor:
@@ -206,12 +205,17 @@ def _learn_by_heart(tuner: PromptTuner, task: Task, lr: float | None) -> float:
         tuner.train(training)
 
 
-def length_finding(tuner: PromptTuner) -> Finding:
-    """Compare the lengths of the table's vectors with those of words."""
+def relative_length(tuner: PromptTuner) -> float:
+    """Return the mean length of the table's vectors, in mean lengths of a word's."""
+    words = tuner.lm.model.get_input_embeddings().weight
     with torch.no_grad():
         lengths = tuner.prompt_embeddings().float().norm(dim=1)
-    words = tuner.lm.model.get_input_embeddings().weight.float().norm(dim=1).mean()
-    times = (lengths / words.to(lengths)).mean().item()
+        return (lengths.mean() / words.float().norm(dim=1).mean()).item()
+
+
+def length_finding(tuner: PromptTuner) -> Finding:
+    """Compare the lengths of the table's vectors with those of words."""
+    times = relative_length(tuner)
     found = f"vectors are {times:.1f} times as long as words' on average"
     if not math.isfinite(times):
         return Finding("table", FAIL, found, "Train again with a lower lr.")
@@ -227,7 +231,10 @@ def rate_finding(tuner: PromptTuner, history: History) -> Finding:
     clipped = (frame["grad_norm"] > TrainingConfig.max_grad_norm).mean()
     reach = MOVE_PER_RATE.get(encoder, 1) * frame["lr"].sum()
     sigmas = reach / tuner.lm.embedding_std
-    found = f"peak lr {frame['lr'].max():g}; "
+    found = (
+        f"peak lr {frame['lr'].max():g}: in {len(frame)} steps a number of the table "
+        f"can move by about {sigmas:.2g} standard deviations of the embeddings; "
+    )
     if (frame["grad_norm"] == 0).all():
         found += "every gradient was zero"
         return Finding("rate", LOOK, found, "No rate helps: see gradient.")
@@ -235,28 +242,23 @@ def rate_finding(tuner: PromptTuner, history: History) -> Finding:
         return Finding(
             "rate",
             FAIL,
-            f"{found}in {len(frame)} steps a number of the table can move by about "
-            f"{reach:.2g}, which is {sigmas:.2g} standard deviations of the embeddings",
+            found + "that is hardly any",
             "Too cold: take a rate ten or a hundred times higher.",
         )
     rise = dev.iloc[-1] - dev.min() if len(dev) else 0.0
     first = frame["loss"].iloc[0]
-    worse = frame["loss"].max() - first
+    worse = frame["loss"].max() - first  # the first is that of the start
     found += f"{clipped:.0%} of the gradients were clipped; the dev loss "
     found += f"ended {rise:.2f} nats above its lowest" if len(dev) else "is not known"
-    if rise > RISE or worse > max(RISE, 0.5 * first):
+    if sigmas > FAR or rise > RISE or worse > max(RISE, 0.5 * first):
         return Finding(
             "rate", LOOK, found, "Perhaps too hot: try one three or ten times lower."
         )
     return Finding("rate", OK, found)
 
 
-def prediction_finding(
-    prompted: Prompt | PromptTuner, rows: list[dict], answers: Sequence[str], split: str
-) -> Finding:
+def prediction_finding(predicted: list[str], rows: list[dict], split: str) -> Finding:
     """Compare what is predicted with what is right."""
-    table = answer_probabilities(prompted, rows, answers)
-    predicted = table.idxmax(axis=1).tolist()
     right = [row["answer"] for row in rows]
     hits = sum(p == r for p, r in zip(predicted, right, strict=True))
     most = Counter(right).most_common(1)[0][1]
