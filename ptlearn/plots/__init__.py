@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "attention": ["attention_maps"],
+        "clinic": ["symptoms"],
         "diagrams": ["unrolled_lstm"],
         "display": ["show"],
         "figures": [
@@ -32,6 +33,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "sgd_and_adam",
         ],
         "other_tasks": ["chosen_and_tested", "scores_by_draw"],
+        "own_rows": ["loss_beside_prior", "sweep_curves"],
         "scores": ["coverage_curves", "scores_by_task"],
         "studies": ["beside_baselines", "convergence", "verdicts", "what_helped"],
         "style": ["arm_styles", "use_style"],
