@@ -31,6 +31,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "rate_and_move",
             "sgd_and_adam",
         ],
+        "relatives": [
+            "forgetting",
+            "many_customers",
+            "relatives_costs",
+            "relatives_quality",
+        ],
         "scores": ["coverage_curves", "scores_by_task"],
         "studies": ["beside_baselines", "convergence", "verdicts", "what_helped"],
         "style": ["arm_styles", "use_style"],

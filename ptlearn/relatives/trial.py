@@ -4,6 +4,7 @@ import hashlib
 import json
 import random
 from dataclasses import dataclass, fields, replace
+from functools import cache
 
 from ..errors import StudyError
 from ..tasks.sampling import few_rows
@@ -129,10 +130,15 @@ class Trial:
     @property
     def key(self) -> str:
         """What names the trial: 16 hexadecimal digits, hashed from its settings."""
-        own = {f.name: getattr(self, f.name) for f in fields(self)}
-        told = {f.name: own[f.name] for f in fields(self) if own[f.name] != f.default}
-        text = json.dumps({"trial": told}, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return _key(self)
+
+
+@cache
+def _key(trial: Trial) -> str:
+    own = {f.name: getattr(trial, f.name) for f in fields(trial)}
+    told = {f.name: own[f.name] for f in fields(trial) if own[f.name] != f.default}
+    text = json.dumps({"trial": told}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def trial_task(trial: Trial) -> Task:
