@@ -145,7 +145,7 @@ def relatives_verdicts(
         compared by accuracy on both sides.
     """
     study = study or RelativesStudy()
-    table = relatives_summary(frame, study).loc[(task, rows)]
+    table = _of(relatives_summary(frame, study), task, rows)
     ended = table["runs"] + table["broke"]
     complete = [m for m in table.index if ended[m] >= table.loc[m, "planned"]]
     lines = pd.DataFrame(index=pd.Index(table.index.drop(BASELINE), name="method"))
@@ -238,8 +238,12 @@ def decision_guide(frame: pd.DataFrame, study: RelativesStudy | None = None) -> 
     for task in study.tasks:
         for rows in study.sizes:
             found = relatives_verdicts(frame, task, rows, study)
-            guide[task, rows] = _advice(found, summary.loc[(task, rows)])
+            guide[task, rows] = _advice(found, _of(summary, task, rows))
     return guide
+
+
+def _of(summary: pd.DataFrame, task: str, rows: int) -> pd.DataFrame:
+    return summary.xs((task, rows), level=("task", "rows"))
 
 
 def _advice(found: pd.DataFrame, summary: pd.DataFrame) -> str:
