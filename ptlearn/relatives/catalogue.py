@@ -1,9 +1,11 @@
 """What the comparison consists of, in the order in which it is run.
 
-First one seed of every method with few rows on each task, so that there is something of
-everything; then the other seeds; then all rows. Before a method's first seed its rate
-is searched for: a half-decade grid that goes on until a worse rate lies on both sides
-of the best, by the lowest dev loss of runs that are as long as the ones that count.
+First a few steps of every method at a rate at which nothing moves: numbers, bytes and
+memory do not depend on what was learnt. Then one seed of every method with few rows on
+each task, so that there is something of everything; then the other seeds; then all
+rows. Before a method's first seed its rate is searched for: a half-decade grid that
+goes on until a worse rate lies on both sides of the best, by the lowest dev loss of
+runs that are as long as the ones that count.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,6 +26,10 @@ CENTRES = {
 }
 """Where each grid begins, in half decades: -2 is a rate of 0.1, -9 is 3.2e-5."""
 MOST_RATES = 9
+NO_STEP = 1e-12
+"""A rate at which nothing moves: what a method costs does not depend on it."""
+SHORT = {"steps": 4, "evaluate_every": 2, "test_rows": 8, "other_rows": 8}
+"""What is enough to see what a method costs."""
 LONGER = {"steps": 240, "evaluate_every": 20}
 """What trials with all rows have more of."""
 SECONDS = {
@@ -38,6 +44,7 @@ SECONDS = {
     "linear probe": 60,
 }
 """Guessed seconds of a trial with few rows, used until a row says better."""
+SHORT_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,12 @@ class RelativesStudy:
         longer = {} if rows else LONGER
         return Trial(method, task, rows=rows, **longer | dict(self.own) | more)
 
+    def cost_trial(self, method: str, task: str) -> Trial:
+        """Return the short trial that shows what a method costs."""
+        lr = NO_STEP if method in WITH_RATE else None
+        seed = self.tuning_seeds[0]
+        return self.trial(method, task, self.sizes[0], seed=seed, lr=lr, **SHORT)
+
     def seeds_of(self, method: str) -> tuple[int, ...]:
         """Return the seeds of a method; a wording alone has nothing to draw."""
         return self.seeds[:1] if method == "best wording" else self.seeds
@@ -80,11 +93,16 @@ class RelativesStudy:
     def trials(self, rows: Mapping[str, dict]) -> Iterator[tuple[str, Trial]]:
         """Yield every trial that is known to be needed, with its stage, in order.
 
+        The stages are "cost", "search" and "count".
+
         Parameters
         ----------
         rows : mapping
             The rows there are, by key: a method's seeds follow when its rate is chosen.
         """
+        for task in self.tasks:
+            for method in self.methods:
+                yield "cost", self.cost_trial(method, task)
         for size in self.sizes:
             for number in range(len(self.seeds)):
                 for task in self.tasks:
@@ -168,6 +186,12 @@ class RelativesStudy:
             ``minutes`` of one process for what is left.
         """
         lines = []
+        for task in self.tasks:
+            for method in self.methods:
+                trial = self.cost_trial(method, task)
+                done, seconds = trial.key in rows, seconds_of(trial, rows)
+                about = self.sizes[0], task, method, "cost"
+                lines.append(_line(*about, int(done), int(not done), seconds))
         for method, task, size in self.planned():
             lr, left, done = None, 0, 0
             if method in WITH_RATE:
@@ -192,7 +216,7 @@ class RelativesStudy:
 
 def seconds_of(trial: Trial, rows: Mapping[str, dict]) -> float:
     """Return how long a trial will take: the median of rows like it, or a guess."""
-    same = ("method", "task", "rows", "score_test", "model")
+    same = ("method", "task", "rows", "score_test", "model", "steps")
     alike = sorted(
         row["seconds"]
         for row in rows.values()
@@ -201,6 +225,8 @@ def seconds_of(trial: Trial, rows: Mapping[str, dict]) -> float:
     )
     if alike:
         return alike[len(alike) // 2]
+    if trial.steps == SHORT["steps"]:
+        return SHORT_SECONDS
     guess = SECONDS[trial.method] * (1 if trial.score_test else 0.6)
     longer = 1 if trial.rows or trial.method in UNTRAINED else LONGER["steps"] / 80
     return guess * longer

@@ -158,18 +158,19 @@ def relatives_results(
     -------
     DataFrame
         The columns of a row; ``arm``, which is the method; ``final``: whether the trial
-        counts or only helped to choose a rate.
+        counts, or only shows the cost or helped to choose a rate.
     """
     study = study or RelativesStudy()
     rows = read_folder(folder_of(folder, stored_folder()))
     lines = [
         rows[trial.key]
         | asdict(trial)
-        | {"arm": trial.method, "final": stage == "count", "cv_fold": None}
+        | {"arm": trial.method, "stage": stage, "final": stage == "count"}
+        | {"cv_fold": None}
         for stage, trial in study.trials(rows)
         if trial.key in rows
     ]
-    naming = ["arm", "task", "rows", "seed", "final", "error", "score"]
+    naming = ["arm", "task", "rows", "seed", "stage", "final", "error", "score"]
     return pd.DataFrame(lines, columns=None if lines else naming)
 
 

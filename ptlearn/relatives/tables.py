@@ -48,9 +48,9 @@ def relatives_summary(
         ``broke``: trials that broke off. ``score`` by the task's metric, of a probe
         always by accuracy, with ``low`` and ``high``: the 95 % interval over seeds and
         rows, of a single trial over rows alone. ``accuracy``: the same for all methods.
-        ``rate``; ``trained``, ``kept``, ``bytes``; ``peak_mb`` of training and
-        ``run_mb`` of the whole trial; ``other``: what the changed model then scores on
-        the other task; ``before``: what it scored there unchanged; ``forgets``: the
+        ``rate``; ``trained``, ``kept``, ``bytes`` and ``peak_mb`` of training, by the
+        short trial that shows the cost; ``other``: what the changed model then scores
+        on the other task; ``before``: what it scored there unchanged; ``forgets``: the
         difference, 0 where nothing is changed. Empty columns are not known yet.
     """
     study, lines = study or RelativesStudy(), {}
@@ -65,11 +65,13 @@ def relatives_summary(
         line = {"runs": len(whole), "planned": planned, "broke": len(runs) - len(whole)}
         if len(whole):
             line |= _numbers(whole, method, task, counted)
+        costs = frame[(frame["arm"] == method) & (frame["task"] == task)]
+        line |= _costs(costs[costs["stage"] == "cost"])
         lines[task, size, method] = line
     index = pd.MultiIndex.from_tuples(lines, names=["task", "rows", "method"])
     columns = [
         *("runs", "planned", "broke", "score", "low", "high", "accuracy", "rate"),
-        *("trained", "kept", "bytes", "peak_mb", "run_mb", "other", "before"),
+        *("trained", "kept", "bytes", "peak_mb", "other", "before"),
         "forgets",
     ]
     return pd.DataFrame(list(lines.values()), index=index, columns=columns)
@@ -80,10 +82,7 @@ def _numbers(runs: pd.DataFrame, method: str, task: str, counted: pd.DataFrame) 
     score, low, high = score_interval(runs["test_hits" if strict else "test_correct"])
     line = {"score": score, "low": low, "high": high}
     line |= {"accuracy": _hits(runs["test_correct"]).mean()}
-    line |= {"rate": runs["lr"].iloc[0], "run_mb": runs["peak_mb"].median()}
-    line |= {name: runs[name].median() for name in ("trained", "kept", "bytes")}
-    if "peak_training_mb" in runs:
-        line["peak_mb"] = runs["peak_training_mb"].median()
+    line |= {"rate": runs["lr"].iloc[0]}
     if method in UNCHANGED:
         return line | {"forgets": 0.0}
     left_on = runs[runs["other_hits"].fillna("") != ""]["other_hits"]
@@ -92,6 +91,16 @@ def _numbers(runs: pd.DataFrame, method: str, task: str, counted: pd.DataFrame) 
         return line
     other = _hits(left_on).mean()
     return line | {"other": other, "before": before, "forgets": before - other}
+
+
+def _costs(runs: pd.DataFrame) -> dict:
+    """Return what a method costs, by its short trial."""
+    if runs.empty:
+        return {}
+    run = runs.iloc[0]
+    return {name: run[name] for name in ("trained", "kept", "bytes")} | {
+        "peak_mb": run.get("peak_training_mb")
+    }
 
 
 def score_interval(hits: Sequence[str]) -> tuple[float, float, float]:

@@ -11,7 +11,7 @@ from ..forward.kv_cache import ContextCache
 from ..lm.load import load_lm
 from ..studies.prepare import arithmetic
 from ..studies.provenance import code_version, versions
-from .catalogue import FEW, RelativesStudy
+from .catalogue import FEW, NO_STEP, RelativesStudy
 from .methods import make_tuner
 from .probe import LinearProbe
 from .record import START, untrained_prompt
@@ -20,8 +20,6 @@ from .trial import PROBE, PROMPTS, UNTRAINED, WITH_RATE, Trial, trial_task
 REPEATS = 5
 AT_ONCE = 16
 """Rows of a batch that are answered together."""
-NO_STEP = 1e-12
-"""A rate at which nothing moves: what a step costs does not depend on it."""
 
 
 def timing_keys(study: RelativesStudy, threads: int = 2) -> dict[str, Trial]:

@@ -94,7 +94,7 @@ def test_relatives_plan_says_what_is_left_and_runs_nothing(tmp_path):
     found = shell("relatives", "--plan", "--results", tmp_path)
     assert found.exit_code == 0, found.output
     assert "full fine-tuning search" in found.output
-    assert "Left: 32 rows: 130 runs" in found.output
+    assert "Left: 32 rows: 148 runs" in found.output
     assert not list(tmp_path.iterdir())
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from small_relatives import SHORT, STUDY, MadeUpTrials, made_up
 
-from ptlearn.relatives.catalogue import FEW, RelativesStudy
+from ptlearn.relatives.catalogue import FEW, NO_STEP, RelativesStudy
 from ptlearn.relatives.record import run_trial, saved_bytes
 from ptlearn.relatives.run import (
     FILES,
@@ -30,8 +30,9 @@ def run(folder, executor=None, study=STUDY, **options):
 def test_one_seed_of_everything_comes_before_the_next_seed(tmp_path):
     executor = MadeUpTrials()
     frame, said = run(tmp_path, executor, workers=1)
-    counted = [t for t in executor.trials if t.score_test]
     pairs = len(METHODS) * len(SETTINGS)
+    assert {t.lr for t in executor.trials[:pairs]} == {None, NO_STEP}
+    counted = [t for t in executor.trials[pairs:] if t.score_test]
     first = {(trial.method, trial.task) for trial in counted[:pairs]}
     assert len(first) == pairs and {t.seed for t in counted[:pairs]} == {1000}
     assert len(counted) == sum(STUDY.planned().values()) == frame["final"].sum()
@@ -47,7 +48,7 @@ def test_a_rate_is_chosen_between_two_worse_ones_by_seeds_that_do_not_count(tmp_
         place = rates.index(chosen)
         assert chosen == 0.01 and 0 < place < len(rates) - 1
     assert not set(STUDY.tuning_seeds) & set(STUDY.seeds)
-    searched = frame[~frame["final"].astype(bool)]
+    searched = frame[frame["stage"] == "search"]
     assert set(searched["seed"]) == set(STUDY.tuning_seeds)
     assert (searched["test_hits"] == "").all()
 
@@ -94,7 +95,7 @@ def test_the_plan_counts_what_is_left_by_the_seconds_of_the_rows(tmp_path):
     rows = {row["key"]: row for row in read_rows(tmp_path / FILES["trial"])}
     lines = STUDY.plan(rows)
     after = {(line["task"], line["method"], line["stage"]): line for line in lines}
-    assert sum(line["left"] for line in before) == 2 * (6 * 4 + 8 * 3 + 1)
+    assert sum(line["left"] for line in before) == 18 + 2 * (6 * 4 + 8 * 3 + 1)
     done = after["city_country", "LoRA", "count"]
     assert (done["done"], done["left"], done["seconds"]) == (3, 0, 30)
     assert after["city_country", "LoRA", "search"]["left"] == 0
