@@ -46,7 +46,9 @@ def test_the_summary_counts_runs_and_averages_hits(whole):
 def test_forgetting_is_the_other_score_before_less_after(whole):
     table = relatives_summary(whole, STUDY).loc[CITY]
     wording = whole[
-        (whole["arm"] == "best wording") & (whole["task"] == "movie_sentiment")
+        (whole["arm"] == "best wording")
+        & (whole["task"] == "movie_sentiment")
+        & whole["final"].astype(bool)
     ]
     before = wording["test_correct"].iloc[0][:6].count("1") / 6
     assert table.loc["LoRA", "before"] == pytest.approx(before)
