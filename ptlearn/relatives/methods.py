@@ -108,7 +108,7 @@ def prefix_tuner(
     The start is that of prompt tuning: ``num_virtual_tokens`` random vectors before the
     words, and the keys and values that the model makes of them. PEFT's own start,
     N(0, 1) for each key and value, is far from anything that the model has met: it
-    costs the embedded model 5 to 12 nats before the first step.
+    costs the embedded model several nats before the first step.
     """
     from peft import PrefixTuningConfig
 
