@@ -34,6 +34,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "other_tasks": ["chosen_and_tested", "scores_by_draw"],
         "own_rows": ["loss_beside_prior", "sweep_curves"],
+        "relatives": [
+            "forgetting",
+            "many_customers",
+            "relatives_costs",
+            "relatives_quality",
+        ],
         "scores": ["coverage_curves", "scores_by_task"],
         "studies": ["beside_baselines", "convergence", "verdicts", "what_helped"],
         "style": ["arm_styles", "use_style"],
