@@ -59,9 +59,9 @@ test: setup lint  ## everything that CI runs
 test-fast: $(READY)  ## what to run after changing a line: a minute
 	$(PYTEST) tests -m "not slow and not lessons and not embedded"
 
-browser-test: $(READY)  ## the web edition in Chromium: a few minutes
+browser-test: site  ## the web edition in Chromium: a few minutes
 	tests/browser/install.sh build/browser
-	$(BIN)/python -m pytest tests/browser --run-browser
+	BROWSER_TOOLS=build/browser $(BIN)/python -m pytest tests/browser
 
 lint: $(READY)  ## ruff on code and notebooks, and the direction of imports
 	$(BIN)/ruff check .

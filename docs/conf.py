@@ -48,9 +48,12 @@ html_theme = "sphinx_book_theme"
 html_theme_options = theme_options()
 html_context = {"default_mode": "auto"}  # light or dark as the reader's system is
 html_static_path = ["_static", str(typesetter())]
+html_favicon = "_static/favicon.svg"
 html_css_files = ["site.css"]
 html_js_files = ["site.js"]
 html_copy_source = html_show_sourcelink = False
 html_last_updated_fmt = None
 html_search_language = "en"
+# A summary is fetched from each page found, which a browser refuses for files.
+html_show_search_summary = False
 copybutton_exclude = ".linenos, .gp, .go"

@@ -20,7 +20,7 @@ const settle = (page) =>
   page.evaluate(async () => {
     await window.MathJax?.startup?.promise;
     await document.fonts.ready;
-    await new Promise((done) => requestAnimationFrame(() => setTimeout(done, 50)));
+    await new Promise((done) => setTimeout(done, 400)); // the theme waits, too
   });
 
 async function violations(page, theme) {
@@ -29,7 +29,7 @@ async function violations(page, theme) {
     document.documentElement.dataset.theme = name;
   }, theme);
   await settle(page);
-  const found = await page.evaluate((tags) => axe.run({ runOnly: tags }), WCAG);
+  const found = await page.evaluate((tags) => axe.run({ runOnly: tags, preload: false }), WCAG);
   return found.violations.map((one) => ({
     rule: one.id,
     nodes: one.nodes.length,
@@ -42,7 +42,7 @@ const shape = () => ({
   folds: document.querySelectorAll("article details").length,
   openFolds: document.querySelectorAll("article details[open]").length,
   formulas: document.querySelectorAll("article .math").length,
-  typeset: document.querySelectorAll("article .math mjx-container svg").length,
+  typeset: document.querySelectorAll("article .math > mjx-container:has(svg)").length,
   badFormulas: [...document.querySelectorAll("[data-mml-node=merror]")].map(
     (one) => one.closest(".math")?.textContent ?? one.outerHTML.slice(0, 200),
   ),
@@ -64,6 +64,7 @@ async function look(name) {
   page.on("console", (one) => {
     if (["error", "warning"].includes(one.type())) seen.console.push(one.text());
   });
+  await page.emulateMedia({ reducedMotion: "reduce" }); // no colours on their way
   await page.goto(address + name, { waitUntil: "load" });
   await settle(page);
   Object.assign(seen, await page.evaluate(shape));
