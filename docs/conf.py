@@ -51,6 +51,7 @@ html_static_path = ["_static", str(typesetter())]
 html_favicon = "_static/favicon.svg"
 html_css_files = ["site.css"]
 html_js_files = ["site.js"]
+html_use_index = False
 html_copy_source = html_show_sourcelink = False
 html_last_updated_fmt = None
 html_search_language = "en"

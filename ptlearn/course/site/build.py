@@ -104,10 +104,10 @@ def copy_lessons(
     target: Path, executed: Path | None, notebooks: Path
 ) -> list[pages.Lesson]:
     """Copy the lessons and their pictures; return what the list says of each."""
+    lessons, paths = [], runner.find_lessons(folder=notebooks)
     target.mkdir()
     shutil.copytree(notebooks / "figures", target / "figures")
-    lessons = []
-    for stored in runner.find_lessons(folder=notebooks):
+    for stored in paths:
         own = executed / stored.name if executed else None
         if own and not own.exists():
             own = None

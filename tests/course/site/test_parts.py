@@ -241,6 +241,12 @@ def test_what_is_missing_is_told_with_the_remedy(monkeypatch):
         build.build_site()
 
 
+def test_without_a_clone_there_is_nothing_to_build(tmp_path):
+    with pytest.raises(CourseError, match="clone"):
+        build.build_site(tmp_path / "site", notebooks=tmp_path)
+    assert list(tmp_path.iterdir()) == [], "nothing half-made is left"
+
+
 # --- reference --------------------------------------------------------------
 
 
