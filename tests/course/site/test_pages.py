@@ -1,6 +1,7 @@
 """The pages of a small site obey every rule, and every rule bites on a broken page."""
 
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -8,8 +9,10 @@ import pytest
 import site_rules
 from ptlearn.course.site import build
 from ptlearn.errors import CourseError
+from ptlearn.files import REPOSITORY
 from site_rules import RULES, pages, read
 
+TOY = REPOSITORY / "tests" / "fixtures" / "99_toy.ipynb"
 NAMES = [rule.__name__ for rule in RULES]
 
 
@@ -103,6 +106,24 @@ def test_the_page_of_an_own_run_says_how_it_went(site):
 
 def test_without_an_address_no_button_leads_out(site):
     assert not any("://" in a for path in pages(site) for a in hrefs(path))
+
+
+def test_with_an_address_buttons_lead_to_it(tmp_path, monkeypatch):
+    home = "https://github.com/owner/name"
+    monkeypatch.setenv("PTLEARN_REPOSITORY", home)
+    source = tmp_path / "source"
+    shutil.copytree(TOY.parent, source / "notebooks")
+    (source / "index.md").write_text("# A\n\n```{toctree}\nnotebooks/99_toy\n```\n")
+    build.run_sphinx(source, tmp_path / "out")
+    path = "notebooks/99_toy.ipynb"
+    assert {a for a in hrefs(tmp_path / "out/notebooks/99_toy.html") if "//" in a} == {
+        home,
+        f"{home}/raw/main/{path}",
+        f"https://colab.research.google.com/github/owner/name/blob/main/{path}",
+        f"https://mybinder.org/v2/gh/owner/name/main?urlpath=lab/tree/{path}",
+    }
+    outside = {a for a in hrefs(tmp_path / "out/index.html") if "//" in a}
+    assert outside == {home}, "no button for a notebook where there is none"
 
 
 def hrefs(path):
