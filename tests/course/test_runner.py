@@ -29,10 +29,9 @@ def run(tmp_path_factory):
 
 
 def add_code(path, source, target=None):
-    """Put a cell right behind the lesson's model cell."""
+    """Put a cell before all others of the lesson."""
     notebook = nbformat.read(path, as_version=4)
-    place = [cell.id for cell in notebook.cells].index("model") + 1
-    notebook.cells.insert(place, new_code_cell(source))
+    notebook.cells.insert(0, new_code_cell(source))
     nbformat.write(notebook, target or path)
 
 
