@@ -110,6 +110,7 @@ def test_the_ground_is_dark_where_the_reader_wants_it(used):
 
 def test_paper_shows_text_and_code_in_full(used):
     assert used["paper"]["seen"] == []
+    assert used["paper"]["themes"] == ["dark", "light", "dark"], "screen, paper, screen"
     assert used["paper"]["wrap"] == "pre-wrap"
     assert used["paper"]["pages"] > 3
 
