@@ -28,6 +28,14 @@ function name() {
   }
 }
 
+// Paper is white, whatever the reader's screen is.
+let onScreen;
+matchMedia("print").addEventListener("change", ({ matches }) => {
+  const root = document.documentElement.dataset;
+  if (matches) onScreen = root.theme;
+  root.theme = matches ? "light" : onScreen;
+});
+
 window.addEventListener("load", () => {
   name();
   const typeset = window.MathJax?.startup?.promise ?? Promise.resolve();

@@ -43,9 +43,10 @@ const shape = () => ({
   openFolds: document.querySelectorAll("article details[open]").length,
   formulas: document.querySelectorAll("article .math").length,
   typeset: document.querySelectorAll("article .math > mjx-container:has(svg)").length,
-  badFormulas: [...document.querySelectorAll("[data-mml-node=merror]")].map(
-    (one) => one.closest(".math")?.textContent ?? one.outerHTML.slice(0, 200),
-  ),
+  // Not understood at all, or with a word that is unknown, which is drawn in red.
+  badFormulas: [
+    ...document.querySelectorAll("[data-mml-node=merror], mjx-container [fill=red]"),
+  ].map((one) => one.closest("mjx-container").textContent || one.outerHTML.slice(0, 99)),
   // Read aloud by a screen reader; every formula drawn has them.
   spoken: document.querySelectorAll("article mjx-assistive-mml").length,
   pictures: [...document.querySelectorAll("article img")].map((one) => [

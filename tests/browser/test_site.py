@@ -11,7 +11,7 @@ import pytest
 
 import site_rules
 from browser_tools import find_browser
-from ptlearn.course.site import build
+from ptlearn.course.site import build, formulas
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 HERE = Path(__file__).parent
@@ -110,6 +110,7 @@ def test_the_ground_is_dark_where_the_reader_wants_it(used):
 
 def test_paper_shows_text_and_code_in_full(used):
     assert used["paper"]["seen"] == []
+    assert used["paper"]["themes"] == ["dark", "light", "dark"], "screen, paper, screen"
     assert used["paper"]["wrap"] == "pre-wrap"
     assert used["paper"]["pages"] > 3
 
@@ -123,7 +124,10 @@ def test_nothing_failed_on_the_way(used):
 BAD = """<!doctype html><html lang="en"><head><title>Bad</title></head><body>
 <article><h1>Bad</h1>
 <details open><summary>Hint</summary>open</details>
-<span class="math">\\(\\frac{1\\)</span>
+<span class="math">$</span>
+<span class="math">\\(\\frac{1}\\)</span>
+<span class="math">\\(x + \\unknown\\)</span>
+<script src="TYPESETTER"></script>
 <img src="no-such-picture.png" alt="A picture that is not there.">
 <img src="http://127.0.0.1:9/other-host.png">
 <p style="color: #bbb; background: #fff">Too pale to be read.</p>
@@ -133,13 +137,15 @@ BAD = """<!doctype html><html lang="en"><head><title>Bad</title></head><body>
 
 
 def test_a_bad_page_is_noticed(browser, tmp_path):
-    (tmp_path / "bad.html").write_text(BAD)
+    bad = BAD.replace("TYPESETTER", formulas.typesetter().as_uri())
+    (tmp_path / "bad.html").write_text(bad)
     said = "\n".join(
         faults(script(browser, "pages.mjs", f"{tmp_path.as_uri()}/", "bad.html"))
     )
     for words in [
         *("asks another host: http://127.0.0.1:9", "no-such-picture.png", "is empty"),
         *("a broken script", "1 folds are open", "1 formulas are not drawn"),
+        *("formula: Missing argument for \\frac", "formula: x+\\unknown"),
         *("light: color-contrast", "image-alt", "wide on a screen of 360"),
     ]:
         assert words in said, words

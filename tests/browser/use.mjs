@@ -98,10 +98,17 @@ async function themes(root) {
   return grounds;
 }
 
-// On paper: nothing to click, and formulas and code in full.
+// On paper: light from a dark screen, nothing to click, code in full.
 async function paper(root) {
   const page = await open(root + lesson);
+  const theme = async () => {
+    await page.waitForTimeout(400);
+    return page.evaluate(() => document.documentElement.dataset.theme);
+  };
+  await page.emulateMedia({ colorScheme: "dark" });
+  const themes = [await theme()];
   await page.emulateMedia({ media: "print", colorScheme: "dark" });
+  themes.push(await theme());
   const hidden = [".bd-sidebar-primary", ".bd-header-article", ".prev-next-footer"];
   const seen = [];
   for (const one of hidden) if (await page.locator(one).isVisible()) seen.push(one);
@@ -109,9 +116,11 @@ async function paper(root) {
     .locator("article pre")
     .first()
     .evaluate((one) => getComputedStyle(one).whiteSpace);
+  await page.emulateMedia({ media: "screen", colorScheme: "dark" });
+  themes.push(await theme());
   const pages = (await page.pdf()).toString("latin1").match(/\/Type\s*\/Page\b/g).length;
   await page.close();
-  return { seen, wrap, pages };
+  return { seen, wrap, pages, themes };
 }
 
 const files = `file://${folder}/`;

@@ -85,7 +85,8 @@ def note_on_run(notebook) -> str:
     run = notebook.metadata.get("papermill")
     if run is None:
         return ""
-    held, made = claims.count(runner.printed_text(notebook))
+    printed = runner.printed_text(notebook)
+    held, made = claims.count(printed)
     lines = [f"{held} of {made} claims held in this run."]
     if run.get("duration"):
         lines.append(f"It took {run['duration'] / 60:.1f} minutes.")
@@ -94,5 +95,11 @@ def note_on_run(notebook) -> str:
         lines.append(f"Set for it: {', '.join(given)}.")
     if any(FAILED in cell.source for cell in notebook.cells):
         lines.append(f'It <a href="#{FAILED}">stopped at an error</a>.')
-    body = "\n> ".join(lines)
-    return f"> **Run on this computer.**\n> {body}"
+    failed = [
+        f"- `{line.removeprefix(claims.FAILS)}`"
+        for line in printed.splitlines()
+        if line.startswith(claims.FAILS)
+    ]
+    if failed:
+        lines += ["", "These claims did not hold:", *failed]
+    return "\n> ".join(["> **Run on this computer.**", *lines])

@@ -72,6 +72,19 @@ def test_the_notebook_on_disk_stays_as_it_is():
     assert path.read_bytes() == before
 
 
+def test_a_claim_that_failed_here_is_named(run_here):
+    notebook = nbformat.from_dict(run_here)
+    notebook.cells[-1] = cell_with(
+        new_output("stream", text="Claim does not hold here: mixed beats $ words\n")
+    )
+    note = lessons.note_on_run(notebook)
+    assert "2 of 3 claims held" in note
+    assert note.endswith("> These claims did not hold:\n> - `mixed beats $ words`")
+    assert "did not hold" not in lessons.note_on_run(run_here)
+    del notebook.metadata["papermill"]
+    assert lessons.note_on_run(notebook) == "", "nothing of a stored lesson"
+
+
 # --- start page, glossary ---------------------------------------------------
 
 
