@@ -12,11 +12,10 @@ import torch
 from peft import PromptEncoderConfig, get_peft_model
 
 import ptlearn as pt
-from ptlearn.forward.kv_cache import ContextCache
+from ptlearn.forward.kv_cache import ContextCache, frozen_context
 from ptlearn.forward.plan import ForwardPlan
 from ptlearn.forward.scoring import sum_targets
 from ptlearn.templates.batching import pad
-from ptlearn.templates.tokenization import frozen_context
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,11 @@ class KVCache:
         return cls([(layer.keys, layer.values) for layer in cache.layers], mask)
 
 
+def frozen_context(ids: Ids) -> Ids:
+    """Return the ids before the first virtual token; none if there is no such token."""
+    return ids[: next((i for i, code in enumerate(ids) if code < 0), 0)]
+
+
 class ContextCache:
     """Keys and values of a data set's frozen contexts, read in fixed groups and kept.
 

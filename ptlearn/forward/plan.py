@@ -27,8 +27,8 @@ from torch import LongTensor, Tensor
 from ..lm.language_model import LanguageModel
 from ..templates.batching import embed, pad
 from ..templates.language import Template
-from ..templates.tokenization import Example, TemplateTokens, frozen_context
-from .kv_cache import ContextCache, Ids, KVCache, has_plain_cache
+from ..templates.tokenization import Example, TemplateTokens
+from .kv_cache import ContextCache, Ids, KVCache, frozen_context, has_plain_cache
 from .split_attention import can_split, split_cache, splitting
 
 PREFIX_COSTS = 64

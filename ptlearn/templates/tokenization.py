@@ -38,11 +38,6 @@ class Example:
     first_target: int
 
 
-def frozen_context(ids: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the ids before the first virtual token; none if there is no such token."""
-    return ids[: next((i for i, code in enumerate(ids) if code < 0), 0)]
-
-
 class TemplateTokens:
     """A template as one tokenizer sees it.
 

@@ -3,8 +3,8 @@
 import warnings
 from collections.abc import Sequence
 
-from ..forward.kv_cache import ContextCache
-from ..templates.tokenization import Example, frozen_context
+from ..forward.kv_cache import ContextCache, frozen_context
+from ..templates.tokenization import Example
 
 KEEPING_COSTS = 8
 """Keeping one context, and putting it before the live tokens at each step, costs about

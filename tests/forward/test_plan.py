@@ -10,12 +10,11 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 import ptlearn as pt
-from ptlearn.forward.kv_cache import ContextCache
+from ptlearn.forward.kv_cache import ContextCache, frozen_context
 from ptlearn.forward.plan import PREFIX_COSTS, ForwardPlan
 from ptlearn.forward.scoring import sum_targets
 from ptlearn.forward.split_attention import NAME, split_attention
 from ptlearn.prompts.tuner import PromptTuner
-from ptlearn.templates.tokenization import frozen_context
 
 ROWS = [
     {"subject": "Osaka", "text": "A very good film.", "answer": "Japan"},

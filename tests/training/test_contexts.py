@@ -3,7 +3,7 @@
 import pytest
 
 import ptlearn as pt
-from ptlearn.templates.tokenization import frozen_context
+from ptlearn.forward.kv_cache import frozen_context
 from ptlearn.training.contexts import context_caches, pays_to_keep
 
 
