@@ -24,13 +24,13 @@ from ..training.learning_findings import gradient_norms, relative_length
 if TYPE_CHECKING:
     from ..lm.language_model import LanguageModel
 
-TEMPLATE = "{text}\nSentiment: [V:3] {answer}"
-WITHOUT_FIELD = "Review\nSentiment: [V:3] {answer}"
+TEMPLATE = "{text}\nSentiment: [V:2] {answer}"
+WITHOUT_FIELD = "Review\nSentiment: [V:2] {answer}"
 LABELS, OTHER_WORDS = ("negative", "positive"), ("bad", "good")
-TRAIN, DEV = 16, 12
+TRAIN, DEV = 12, 12
 WORDS = (4, 12)
-STEPS, EVERY = 12, 4
-RATE, HOT, COLD = 0.1, 30.0, 1e-5
+STEPS, EVERY = 16, 4
+RATE, HOT, COLD = 0.2, 30.0, 1e-5
 CUT = 6
 HIDDEN_SEED = 10
 DIAGNOSES = {
@@ -72,6 +72,19 @@ class NoGradient(PromptTuner):
         """Return the table, cut off from its parameters in training."""
         table = super().prompt_embeddings()
         return table.detach().clone().requires_grad_() if self.training else table
+
+
+class Last:
+    """Keeps a run's last parameters: a sick prompt is shown as it ended."""
+
+    def __call__(self, tuner: PromptTuner, record: dict) -> None:
+        """Note the parameters after a step."""
+        state = tuner.encoder.state_dict()
+        self.tensors = {name: tensor.clone() for name, tensor in state.items()}
+
+    def put_back(self, tuner: PromptTuner) -> None:
+        """Give the tuner what was noted."""
+        tuner.encoder.load_state_dict(self.tensors)
 
 
 @dataclass(frozen=True)
@@ -241,8 +254,9 @@ def _run(lm: "LanguageModel", task: Task, diagnosis: str, steps: int) -> Patient
     norms, _ = gradient_norms(tuner, task.train.to_list())
     # Each step sees all rows, so that no curve jumps for another reason than its fault.
     settings = {"batch_size": TRAIN, "evaluate_every": EVERY, "metric": "loss"}
-    settings["progress"] = False
-    history = fit(tuner, task, steps=steps, lr=lr, **settings)
+    settings["progress"], last = False, Last()
+    history = fit(tuner, task, steps=steps, lr=lr, callback=last, **settings)
+    last.put_back(tuner)
     rows = task.dev.to_list()
     table = answer_probabilities(tuner, rows, candidates)
     return Patient(
@@ -268,8 +282,11 @@ def _cut(task: Task) -> Task:
 
 
 def _shuffled(task: Task) -> Task:
-    rows, labels = task.train.to_list(), list(task.train["answer"])
-    random.Random(0).shuffle(labels)
-    return task.with_rows(
-        train=[row | {"answer": a} for row, a in zip(rows, labels, strict=True)]
-    )
+    """Give half of the rows of each label the other one, so that labels say nothing."""
+    other = dict(zip(LABELS, LABELS[::-1], strict=True))
+    rows = sorted(task.train.to_list(), key=lambda row: row["answer"])
+    mixed = [
+        row | {"answer": other[row["answer"]]} if i % 2 else row
+        for i, row in enumerate(rows)
+    ]
+    return task.with_rows(train=mixed)
