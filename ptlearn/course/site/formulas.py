@@ -23,7 +23,7 @@ def typesetter(package: str = PACKAGE) -> Path:
         files = importlib.metadata.files(package) or []
     except importlib.metadata.PackageNotFoundError as error:
         raise CourseError(
-            f"The pages need {package}, which brings the fonts of the formulas. "
+            f"The pages need {package}, which brings the file that draws formulas. "
             "Install what pages need: pip install -c constraints.txt -e '.[docs]'"
         ) from error
     for file in files:

@@ -77,6 +77,11 @@ def mark_chinese(text: str) -> str:
     return "".join(a + b for a, b in zip(marked, [*kept, ""], strict=True))
 
 
+def stopped(notebook) -> bool:
+    """Whether the run of an executed notebook ended at an error."""
+    return any(FAILED in cell.source for cell in notebook.cells)
+
+
 def note_on_run(notebook) -> str:
     """Return what a learner's own run gave, or "" for a notebook as it is stored.
 
@@ -93,7 +98,7 @@ def note_on_run(notebook) -> str:
     given = [f"`{name} = {value!r}`" for name, value in run["parameters"].items()]
     if given:
         lines.append(f"Set for it: {', '.join(given)}.")
-    if any(FAILED in cell.source for cell in notebook.cells):
+    if stopped(notebook):
         lines.append(f'It <a href="#{FAILED}">stopped at an error</a>.')
     failed = [
         f"- `{line.removeprefix(claims.FAILS)}`"

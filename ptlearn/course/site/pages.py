@@ -9,7 +9,7 @@ import nbformat
 
 from ...errors import CourseError
 from .. import claims, runner
-from .lessons import mark_chinese
+from .lessons import mark_chinese, stopped
 
 MADE = re.compile(r"<!-- made: (.+?) -->")
 LOOK_UP = "[0-9][0-9]_start_here.ipynb"
@@ -70,7 +70,8 @@ def _run(executed: Path) -> str:
     run = notebook.metadata.get("papermill", {})
     held, made = claims.count(runner.printed_text(notebook))
     minutes = f"{run['duration'] / 60:.1f}" if run.get("duration") else ""
-    return f"{minutes} | {held} of {made}"
+    end = ", then an error" if stopped(notebook) else ""
+    return f"{minutes} | {held} of {made}{end}"
 
 
 def lessons_table(lessons: list[Lesson]) -> str:

@@ -103,7 +103,10 @@ def test_a_lesson_that_was_run_is_listed_with_its_claims(run_here, tmp_path):
     nbformat.write(run_here, tmp_path / "99_toy.ipynb")
     stored = build.REPOSITORY / "tests" / "fixtures" / "99_toy.ipynb"
     one = pages.lesson(stored, tmp_path / "99_toy.ipynb")
-    assert "(notebooks/99_toy.ipynb) | 1.5 | 2 of 2 |" in pages.run_table([one])
+    assert (
+        "(notebooks/99_toy.ipynb) | 1.5 | 2 of 2, then an error |"
+        in pages.run_table([one])
+    )
 
 
 def test_a_lesson_without_its_opening_is_refused(tmp_path):
