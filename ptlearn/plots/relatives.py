@@ -161,7 +161,7 @@ def _bars(ax: Axes, values: pd.Series) -> None:
     bars = ax.barh(range(len(values)), values.fillna(0), color=COLOURS[0], height=0.5)
     texts = ["" if np.isnan(value) else number(value) for value in values]
     ax.bar_label(bars, texts, padding=2, fontsize="x-small")
-    ax.set_xlim(0, 1.35 * values.max())
+    ax.set_xlim(0, 1.5 * values.max())
     ax.locator_params(axis="x", nbins=3)
 
 

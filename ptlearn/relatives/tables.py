@@ -48,10 +48,11 @@ def relatives_summary(
         ``broke``: trials that broke off. ``score`` by the task's metric, of a probe
         always by accuracy, with ``low`` and ``high``: the 95 % interval over seeds and
         rows, of a single trial over rows alone. ``accuracy``: the same for all methods.
-        ``rate``; ``trained``, ``kept``, ``bytes`` and ``peak_mb`` of training, by the
-        short trial that shows the cost; ``other``: what the changed model then scores
-        on the other task; ``before``: what it scored there unchanged; ``forgets``: the
-        difference, 0 where nothing is changed. Empty columns are not known yet.
+        ``rate``; ``trained``, ``kept``, ``bytes`` and ``peak_mb`` (of training; of an
+        untrained method, of answering), by the short trial that shows the cost.
+        ``other``: what the changed model then scores on the other task; ``before``:
+        what it scored there unchanged; ``forgets``: the difference, 0 where nothing is
+        changed. Empty columns are not known yet.
     """
     study, lines = study or RelativesStudy(), {}
     counted = frame[frame["final"].astype(bool)] if len(frame) else frame
@@ -98,8 +99,9 @@ def _costs(runs: pd.DataFrame) -> dict:
     if runs.empty:
         return {}
     run = runs.iloc[0]
+    peak = run.get("peak_training_mb")
     return {name: run[name] for name in ("trained", "kept", "bytes")} | {
-        "peak_mb": run.get("peak_training_mb")
+        "peak_mb": run["peak_mb"] if pd.isna(peak) else peak
     }
 
 
