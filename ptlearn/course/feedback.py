@@ -12,7 +12,7 @@ from pathlib import Path
 from ..tasks.task import load_task
 
 TASK = "product_sentiment"
-ROWS, PER_CUSTOMER = 80, (1, 3)
+ROWS, PER_CUSTOMER = 64, (1, 3)
 WORDS = (4, 12)
 LOG = " 12:00:01 retry, error 17;"
 LOG_LINES = 1500

@@ -17,7 +17,7 @@ from .fit import fit
 from .history import History
 
 Loss = Callable[[PromptTuner, list[dict]], Tensor]
-EIGHT, EIGHT_STEPS = 8, 30
+EIGHT, EIGHT_STEPS = 8, 20
 LEARNT = 0.2
 """Loss on eight rows, in nats, below which they are learnt by heart."""
 SAME_LOSS = 0.01
