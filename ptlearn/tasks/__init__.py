@@ -7,5 +7,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "sampling": ["cv_split", "few_rows"],
         "task": ["Task", "load_task", "task_names"],
+        "worlds": ["world_task", "world_text"],
     },
 )
