@@ -12,7 +12,8 @@ import random
 SEED = 2021
 PEOPLE = 600
 HIDDEN = 200  # people whose trade stands nowhere; as many others whose home does
-TEST, DEV = 150, 50  # of the known facts of a relation, and of the hidden ones half
+TEST = {True: 150, False: 100}  # of the known and of the hidden facts of a relation
+DEV = {True: 50, False: 0}
 WORDINGS_OF_A_FACT = 3
 
 WORDINGS = {
@@ -125,8 +126,9 @@ def facts():
 
 
 def _split(place, known):
-    test, dev = (TEST, DEV) if known else (TEST, 0)
-    return "test" if place < test else "dev" if place < test + dev else "train"
+    if place < TEST[known]:
+        return "test"
+    return "dev" if place < TEST[known] + DEV[known] else "train"
 
 
 def sentences(all_facts):
@@ -137,8 +139,8 @@ def sentences(all_facts):
         for fact in all_facts
         for number in fact["wordings"]
     ]
-    for trade, goods in GOODS.items():
-        for wording, town in itertools.product(GENERAL, TOWNS):
+    for number, (trade, goods) in enumerate(GOODS.items()):
+        for wording, town in itertools.product(GENERAL, TOWNS[number % 4 :: 4]):
             text.append(wording.format(trade=trade, goods=goods, town=town))
     text = list(dict.fromkeys(text))
     generator.shuffle(text)
@@ -156,10 +158,3 @@ def words(text):
 def as_jsonl(rows):
     """Return rows as the text of a .jsonl file."""
     return "".join(json.dumps(row) + "\n" for row in rows)
-
-
-if __name__ == "__main__":
-    f = facts()
-    s = sentences(f)
-    print(len(f), len(s), len(words(s)), sum(map(len, map(str.split, s))))
-    print(s[:20])

@@ -7,6 +7,8 @@ tuner, two steps of training, fold, predict, save, load) takes a fraction of a s
 
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pandas as pd
 import torch
@@ -130,8 +132,7 @@ def try_architecture(name: str) -> dict[str, str]:
     lm = small_lm(name)
     said = {"architecture": name, "kind": lm.kind, "on the Hub": ARCHITECTURES[name][2]}
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".*plain, slower forward")
+        with _quiet():
             prompt = _round(lm)
     except ModelError as error:
         return said | {"forward": "", "result": str(error)}
@@ -142,6 +143,21 @@ def try_architecture(name: str) -> dict[str, str]:
 def architecture_table() -> pd.DataFrame:
     """Try every architecture; one line each, as :func:`try_architecture` says."""
     return pd.DataFrame(map(try_architecture, ARCHITECTURES)).set_index("architecture")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hide what the table says anyway, and advice to install faster kernels."""
+    from transformers.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*plain, slower forward")
+            yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def _round(lm: LanguageModel) -> Prompt:

@@ -1,7 +1,7 @@
 """The invented world: what its text says, what it hides, and what its models know."""
 
 import hashlib
-import importlib
+import importlib.util
 import json
 
 import pytest
@@ -18,9 +18,12 @@ MOST_BYTES = 10_000_000
 @pytest.fixture(scope="module")
 def build():
     """data/worlds/build.py as a module, with the grammar it imports."""
+    spec = importlib.util.spec_from_file_location("worlds", FOLDER / "build.py")
+    module = importlib.util.module_from_spec(spec)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(FOLDER))
-        yield importlib.import_module("build")
+        spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="module")
@@ -160,14 +163,14 @@ def test_training_again_gives_the_same_first_losses(name, build):
     stored = json.loads((FOLDER / "losses.json").read_text())[name]
     text = pt.tasks.world_text()
     losses = build.train(name, text, most_steps=len(stored))[2]
-    assert losses == pytest.approx(stored, abs=2e-3)
+    assert losses == pytest.approx(stored, abs=0.01)
 
 
 def test_training_on_another_text_is_noticed(build):
     stored = json.loads((FOLDER / "losses.json").read_text())["world-causal"]
     text = pt.tasks.world_text()
     other = build.train("world-causal", text[1:] + text[:1], most_steps=len(stored))[2]
-    assert other != pytest.approx(stored, abs=2e-3)
+    assert other != pytest.approx(stored, abs=0.01)
 
 
 def test_every_file_has_the_hash_that_was_written_down():
