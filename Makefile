@@ -29,7 +29,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup course site test test-fast browser-test lint lab refresh smoke \
-	bench clean
+	bench worlds clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -80,6 +80,9 @@ smoke: $(READY)  ## every lesson on the tiny model: minutes, no download
 
 bench: setup  ## ptlearn against PEFT on this machine; wants it quiet
 	cd benchmarks && $(abspath $(BIN))/python bench.py
+
+worlds: $(READY)  ## build the invented world of lesson 08 and its models anew: minutes
+	$(BIN)/python data/worlds/build.py
 
 clean:  ## remove what was built; .venv and the model stay
 	rm -rf build dist .pytest_cache .ruff_cache .hypothesis

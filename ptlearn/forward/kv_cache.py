@@ -10,6 +10,7 @@ from torch import LongTensor, Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+from ..errors import ModelError
 from ..lm.language_model import LanguageModel
 
 Ids = Sequence[int]
@@ -133,21 +134,50 @@ _PLAIN_CACHE: WeakKeyDictionary[LanguageModel, bool] = WeakKeyDictionary()
 def has_plain_cache(lm: LanguageModel) -> bool:
     """Whether the model keeps simply the keys and values of every token it read.
 
-    Warns once for a model that does not.
+    Warns once for a causal model that does not: a sliding window (Gemma 3), or a state
+    in place of a cache (Mamba).
+
+    Raises
+    ------
+    ModelError
+        If such a model reads padding as if it were tokens.
     """
     if lm not in _PLAIN_CACHE:
         one = torch.ones(1, 1, dtype=torch.long, device=lm.device)
         with torch.no_grad():
             out = lm.model(inputs_embeds=lm.embed(one), use_cache=True)
         cache = getattr(out, "past_key_values", None)
-        _PLAIN_CACHE[lm] = isinstance(cache, DynamicCache) and all(
+        plain = isinstance(cache, DynamicCache) and all(
             type(layer) is DynamicLayer for layer in cache.layers
         )
-        if not _PLAIN_CACHE[lm]:
+        if not plain:
+            _refuse_if_padding_is_read(lm)
             warnings.warn(
-                f"{lm.name} has a KV cache of another kind than keys and values of "
-                f"every token ({type(cache).__name__}): ptlearn takes the plain, "
+                f"{lm.name} ({type(lm.model).__name__}) does not simply keep the keys "
+                "and values of every token that it read: ptlearn takes the plain, "
                 "slower forward for it",
                 stacklevel=4,
             )
+        _PLAIN_CACHE[lm] = plain
     return _PLAIN_CACHE[lm]
+
+
+@torch.no_grad()
+def _refuse_if_padding_is_read(lm: LanguageModel) -> None:
+    """Read three tokens with and without padding before them: RWKV sees a difference.
+
+    Rows of a batch are padded to one length, so their answers would depend on their
+    batch mates.
+    """
+    ids = torch.tensor([[0, 0, 1, 2, 3]], device=lm.device)
+    mask = torch.tensor([[0, 0, 1, 1, 1]], device=lm.device)
+    padded = lm.model(inputs_embeds=lm.embed(ids), attention_mask=mask).logits[0, -1]
+    alone = lm.model(inputs_embeds=lm.embed(ids[:, 2:])).logits[0, -1]
+    # Above what rounding does to a few layers, in bfloat16 too.
+    allowed = max(1e-3, 4 * torch.finfo(lm.dtype).eps) * alone.abs().max()
+    if (padded - alone).abs().max() > allowed:
+        raise ModelError(
+            f"{lm.name} ({type(lm.model).__name__}) reads the padding of a batch as if "
+            "it were tokens, so a row's answer would depend on the rows beside it. "
+            "Choose a model that heeds the attention mask."
+        )

@@ -45,5 +45,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "studies": ["beside_baselines", "convergence", "verdicts", "what_helped"],
         "style": ["arm_styles", "use_style"],
         "traces": ["barriers", "loss_curves", "switches"],
+        "worlds": ["recall_and_guess", "union_of_prompts"],
     },
 )

@@ -1,10 +1,11 @@
 """The three-part plan gives the plain forward's numbers, on every kind of template."""
 
 import copy
+from itertools import product
 
 import pytest
 import torch
-from small_models import CAUSAL, MASKED, causal_lm, masked_lm
+from small_models import CAUSAL, MASKED, MORE, causal_lm, masked_lm
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
@@ -34,6 +35,8 @@ TEMPLATES = {
     "no field at all": "[V:3] {answer}",
     "word start": '{subject} [V:"is located in"] {answer}',
 }
+SOME = ["both sides, as the paper's", "context first", "word start"]
+PAIRS = [*product(CAUSAL, TEMPLATES), *product(MORE, SOME)]
 MASKED_TEMPLATES = {
     "as the paper's": "[V:3] {answer} [V:3] {subject} [V:3] .",
     "virtual last": "{subject} is in {answer} [V:2]",
@@ -76,10 +79,9 @@ def assert_same(found, wanted, tolerance=1e-9):
         assert torch.linalg.norm(a - b) <= tolerance * torch.linalg.norm(b)
 
 
-@pytest.mark.parametrize("architecture", CAUSAL)
-@pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES)
-def test_fast_equals_plain(architecture, template):
-    lm = causal_lm(architecture)
+@pytest.mark.parametrize(("architecture", "name"), PAIRS)
+def test_fast_equals_plain(architecture, name):
+    lm, template = causal_lm(architecture), TEMPLATES[name]
     tuner = PromptTuner(lm, template)
     plain = ForwardPlan(lm, tuner.template, fast=False, padding_side="right")
     plain = gradient(tuner, plain)
