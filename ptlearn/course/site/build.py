@@ -118,7 +118,8 @@ def copy_lessons(
 
 def run_sphinx(source: Path, out: Path, jobs: int = 1, strict: bool = True) -> None:
     """Let Sphinx make the pages out of a folder of sources."""
-    command = [sys.executable, "-m", "sphinx", "-b", "html", "--no-color"]
+    # -P: a file of the learner's that is called sphinx.py is not what is meant.
+    command = [sys.executable, "-P", "-m", "sphinx", "-b", "html", "--no-color"]
     command += ["--quiet", "-j", str(jobs)]
     command += ["--fail-on-warning", "--keep-going"] if strict else []
     command += ["-c", str(DOCS), "-d", str(out.parent / "doctrees")]

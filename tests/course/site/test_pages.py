@@ -150,7 +150,9 @@ def test_the_glossary_has_a_place_for_each_word(site):
     assert words.find("span", lang="zh").get_text() == "伪标记"
 
 
-def test_a_warning_stops_the_build(tmp_path):
+def test_a_warning_stops_the_build(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sphinx.py").write_text("print('not this one')")
     source = tmp_path / "source"
     source.mkdir()
     (source / "index.md").write_text("# A page\n\n[gone](07_gone.ipynb)\n")
