@@ -5,9 +5,12 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
+        "architectures",
         "claims",
+        "clinic",
         "doctor",
         "exercises",
+        "feedback",
         "predictions",
         "runner",
         "said_and_found",

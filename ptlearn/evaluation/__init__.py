@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "with_demonstrations",
         ],
         "label_words": ["frequent_words", "score_label_words", "word_log_probs"],
+        "probabilities": ["answer_probabilities"],
         "report": ["Report", "evaluate", "wilson_interval"],
     },
 )

@@ -5,6 +5,8 @@ what these functions return.
 """
 
 import difflib
+import hashlib
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +17,8 @@ from .readers import read_file
 
 if TYPE_CHECKING:
     from datasets import Dataset
+
+    from .task import Task
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -262,3 +266,14 @@ def to_dataset(
             f"{rows[bad[0]]['answer']!r} in row {bad[0]}."
         )
     return Dataset.from_list(rows)
+
+
+def content_hash(task: "Task") -> str:
+    """Return what a task's rows and answers are: 16 hexadecimal digits.
+
+    It does not depend on the task's name. A cell, an answer or the order of the rows
+    that changes gives another one.
+    """
+    splits = {name: task.rows[name].to_list() for name in task.splits}
+    text = json.dumps([splits, task.answers], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
