@@ -10,7 +10,7 @@ import typer
 
 from .. import __version__
 from ..errors import PtlearnError
-from . import course, predict, study, train
+from . import course, doctor, predict, serve, study, train
 
 app = typer.Typer(
     help="P-Tuning, taught by running it: the lessons, and prompts for your own data.",
@@ -65,9 +65,11 @@ def _options(
 
 
 app.command()(course.fetch)
-app.command()(course.doctor)
+app.command()(doctor.doctor)
 app.command()(course.course)
+app.command()(course.site)
 app.command()(course.refresh)
 app.command()(train.train)
 app.command()(predict.predict)
+app.command()(serve.serve)
 app.add_typer(study.app, name="study")

@@ -46,7 +46,7 @@ def predict(
     rows = read_rows(data, data.name)
     if not rows:
         raise DataError(f"{data.name} has no rows.")
-    loaded = _load(prompt, model, device)
+    loaded = load_prompt(prompt, model, device)
     inputs = _inputs(rows, loaded.template.fields, data.name)
     added = _answer(loaded, inputs, batch_size)
     for column in added[0]:
@@ -78,7 +78,14 @@ def _check_out(out: Path, data: Path) -> None:
         )
 
 
-def _load(folder: Path, model: str | None, device: str) -> "Prompt":
+def load_prompt(folder: Path, model: str | None, device: str) -> "Prompt":
+    """Return a saved prompt on its language model, ready to answer.
+
+    Raises
+    ------
+    PromptError
+        If the folder holds no finished prompt, or one without answers.
+    """
     from ..lm.load import load_lm
     from ..prompts.prompt import Prompt, saved_lm_name
 

@@ -7,8 +7,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=[
         "architectures",
         "claims",
+        "clinic",
         "doctor",
         "exercises",
+        "feedback",
         "predictions",
         "runner",
         "said_and_found",

@@ -21,6 +21,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "summary",
         ],
         "study": ["Arm", "Study", "results"],
+        "sweep": ["sweep"],
         "verdict": ["Rule", "verdicts"],
         "verification": ["verify"],
     },

@@ -45,6 +45,7 @@ KEY_DEFAULTS = {
     "choose_by": "",
     "demonstrations": 0,
     "score_test": True,
+    "rows": "",
 }
 """What a setting is where a key or a stored row does not mention it.
 
@@ -95,6 +96,9 @@ class Job:
         Training rows, drawn by ``seed``, that stand before a hand-written wording.
     score_test : bool
         False for a run that helps to choose a learning rate: it never sees a test row.
+    rows : str
+        ``tasks.content_hash`` of rows of your own, which the run is given beside the
+        job; ``task`` is then only their name. "": a task that ships with the package.
 
     Raises
     ------
@@ -133,6 +137,7 @@ class Job:
     choose_by: str = ""
     demonstrations: int = 0
     score_test: bool = True
+    rows: str = ""
 
     def __post_init__(self):
         if self.control and self.control not in CONTROLS:

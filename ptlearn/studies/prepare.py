@@ -9,19 +9,32 @@ from functools import cache
 
 import torch
 
+from ..errors import StudyError
 from ..lm.language_model import LanguageModel
 from ..lm.load import load_lm, random_lm_like
+from ..tasks.rows import content_hash
 from ..tasks.sampling import cv_split, few_rows
 from ..tasks.task import Task, load_task
 from .job import Job
 
 
-def prepared_task(job: Job) -> Task:
+def prepared_task(job: Job, own: Task | None = None) -> Task:
     """Return the task as the job sees it.
 
     It may have few training rows, shuffled labels or another task's test rows.
+
+    Parameters
+    ----------
+    job : Job
+    own : Task, optional
+        The rows of a job that names its rows by their hash.
+
+    Raises
+    ------
+    StudyError
+        If such a job is not given its rows, or others.
     """
-    task = load_task(job.task)
+    task = _own_rows(job, own) if job.rows else load_task(job.task)
     if job.cv_fold is not None:
         task = cv_split(task, job.cv_fold)
     if job.few_rows is not None:
@@ -40,6 +53,22 @@ def prepared_task(job: Job) -> Task:
         shuffled = [row | {"answer": a} for row, a in zip(rows, answers, strict=True)]
         task = task.with_rows(train=shuffled)
     return task
+
+
+def _own_rows(job: Job, own: Task | None) -> Task:
+    if own is None:
+        raise StudyError(
+            f"the rows of task {job.task!r} are your own and not stored with the run: "
+            f"give the task whose content hash is {job.rows}"
+        )
+    found = content_hash(own)
+    if found != job.rows:
+        raise StudyError(
+            f"the run was made on rows with the hash {job.rows}, those of task "
+            f"{own.name!r} have {found}: a row, an answer or their order "
+            "is another one"
+        )
+    return own
 
 
 @cache

@@ -28,7 +28,7 @@ DIGITS = 6
 """Significant digits of stored losses, moves and lengths; first losses have all."""
 
 
-def run_job(job: Job, threads: int = 1) -> dict[str, Any]:
+def run_job(job: Job, threads: int = 1, own: Task | None = None) -> dict[str, Any]:
     """Run a job in this process and return its row.
 
     Parameters
@@ -38,6 +38,8 @@ def run_job(job: Job, threads: int = 1) -> dict[str, Any]:
         One by default. Two processes of one thread do more than one process of two,
         and the order of additions, and so the last bits, does not depend on the
         number of cores.
+    own : Task, optional
+        Rows of your own, where the job names them; see ``Job.rows``.
 
     Returns
     -------
@@ -51,9 +53,9 @@ def run_job(job: Job, threads: int = 1) -> dict[str, Any]:
     started = time.perf_counter()
     with arithmetic(threads):
         if job.is_trained:
-            found = _train(job)
+            found = _train(job, own)
         else:
-            found = _guess(job) if job.is_guess else _score_wording(job)
+            found = (_guess if job.is_guess else _score_wording)(job, own)
     seconds = round(time.perf_counter() - started, 2)
     return {
         "key": job.key,
@@ -115,8 +117,8 @@ class TableWatcher:
         return tuner.prompt_embeddings().clone()
 
 
-def _train(job: Job) -> dict:
-    task = prepared_task(job)
+def _train(job: Job, own: Task | None) -> dict:
+    task = prepared_task(job, own)
     tuner = make_tuner(job, task)
     watcher = TableWatcher(tuner)
     row = {
@@ -193,9 +195,10 @@ def _test(report: Report, metric: str) -> dict:
     }
 
 
-def _guess(job: Job) -> dict:
+def _guess(job: Job, own: Task | None) -> dict:
     """Return the row of a majority vote or of naive Bayes, which read no prompt."""
-    task, row = prepared_task(job), {"error": "", "first_losses": [], "dev_curve": []}
+    task = prepared_task(job, own)
+    row = {"error": "", "first_losses": [], "dev_curve": []}
     for split in ("dev", "test"):
         guesses, answers = text_baselines(task, split), task.split(split)["answer"]
         right = [g == a for g, a in zip(guesses[job.control], answers, strict=True)]
@@ -204,21 +207,22 @@ def _guess(job: Job) -> dict:
     return row | {"p_at_1": row["score"], "accuracy": row["score"]}
 
 
-def _score_wording(job: Job) -> dict:
+def _score_wording(job: Job, own: Task | None) -> dict:
     """Return the row of a template without virtual tokens; nothing is trained."""
-    task = prepared_task(job)
+    task = prepared_task(job, own)
     shown = draw_demonstrations(task, job.demonstrations, job.seed)
     prompt = Prompt(prepared_lm(job), with_demonstrations(job.template, shown))
-    dev, test = (
-        evaluate(prompt, task, split=s, batch_size=EVALUATION_BATCH, progress=False)
-        for s in ("dev", "test")
-    )
-    return {
+    options = {"batch_size": EVALUATION_BATCH, "progress": False}
+    dev = evaluate(prompt, task, split="dev", **options)
+    row = {
         "error": "",
         "first_losses": [],
         "dev_curve": [],
+        "dev_losses": [[0, *_rounded([dev.loss])]],
         "dev_score": getattr(dev, job.metric),
-        **_test(test, job.metric),
         "dev_hits": hits_to_text(dev.rows["hit"]),
         "dev_correct": hits_to_text(dev.rows["correct"]),
     }
+    if not job.score_test:
+        return row | {"score": None, "test_hits": "", "test_correct": ""}
+    return row | _test(evaluate(prompt, task, **options), job.metric)

@@ -26,6 +26,7 @@ from .store import (
 from .study import Run, Study, num_done, results
 
 if TYPE_CHECKING:
+    from ..tasks.task import Task
     from .staged import StagedStudy
 
 
@@ -37,6 +38,7 @@ def run_study(
     workers: int = 2,
     threads: int = 1,
     progress: bool = True,
+    own: "Task | None" = None,
 ) -> pd.DataFrame:
     """Run what a study still lacks.
 
@@ -57,6 +59,8 @@ def run_study(
         Threads of each job.
     progress : bool
         Show a bar with the last score.
+    own : Task, optional
+        Rows of your own, for jobs that name them; they go to the executor with each.
 
     Returns
     -------
@@ -80,7 +84,7 @@ def run_study(
         rows = read_folder(folder)
         missing = study.size() - num_done(study, rows)
         with tqdm(total=missing, desc=study.name, disable=not progress) as bar:
-            for run, row in _finished(study, rows, pool, threads):
+            for run, row in _finished(study, rows, pool, threads, own):
                 arm, table = run.arm.name, row.pop("table", None)
                 if run.final and table is not None:
                     save_table(folder, row["key"], table)
@@ -92,16 +96,21 @@ def run_study(
 
 
 def _finished(
-    study: "Study | StagedStudy", rows: dict[str, dict], pool: Executor, threads: int
+    study: "Study | StagedStudy",
+    rows: dict[str, dict],
+    pool: Executor,
+    threads: int,
+    own: "Task | None" = None,
 ) -> Iterator[tuple[Run, dict]]:
     """Submit jobs as they become known; yield (run, row) as they end."""
     pending: dict[Future, Run] = {}
+    beside = (threads,) if own is None else (threads, own)
 
     def submit() -> None:
         known = set(rows) | {run.job.key for run in pending.values()}
         for run in study.runs(rows):
             if run.job.key not in known:
-                pending[pool.submit(run_job, run.job, threads)] = run
+                pending[pool.submit(run_job, run.job, *beside)] = run
                 known.add(run.job.key)
 
     submit()

@@ -5,7 +5,8 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "sampling": ["cv_split", "few_rows"],
+        "rows": ["content_hash"],
+        "sampling": ["cv_split", "few_rows", "split_rows"],
         "task": ["Task", "load_task", "task_names"],
         "worlds": ["world_task", "world_text"],
     },

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import DataError
+from .rows import columns_of, read_rows, require_columns
 
 if TYPE_CHECKING:
     from .task import Task
@@ -160,6 +161,77 @@ def _draw_folds(answers: list[str], of: int) -> list[list[int]]:
         split = StratifiedKFold(of, shuffle=True, random_state=0)
         parts = list(split.split(answers, answers))
     return [test.tolist() for _, test in parts]
+
+
+def split_rows(
+    rows,
+    group: str,
+    *,
+    answer_column: str = "answer",
+    dev: float = 0.2,
+    test: float = 0.2,
+    seed: int = 0,
+) -> dict[str, list[dict]]:
+    """Share rows out over train, dev and test, with no group in two of them.
+
+    Rows that belong together, such as all that one customer wrote, go to one split:
+    else test rows would be known from training. Answers keep their shares as nearly as
+    whole groups allow. ``Task.from_rows(**split_rows(rows, "customer"))``.
+
+    Parameters
+    ----------
+    rows : list of dict, DataFrame, Dataset, str or Path
+        As :meth:`Task.from_rows` takes them, with an answer in each row.
+    group : str
+        The column that says what belongs together.
+    answer_column : str
+    dev, test : float
+        Shares of the rows, from .05 to .5.
+    seed : int
+        Draws the groups.
+
+    Returns
+    -------
+    dict of str to list of dict
+        Under "train", "dev" and "test", in the order that the rows had.
+
+    Raises
+    ------
+    DataError
+        If there is no such column, a share is not allowed, or the groups are too few.
+    """
+    rows = [dict(row) for row in read_rows(rows, "rows")]
+    require_columns([group, answer_column], list(map(str, columns_of(rows))), "rows")
+    for name, share in (("dev", dev), ("test", test)):
+        if not 0.05 <= share <= 0.5:
+            raise DataError(f"{name} must be a share from .05 to .5, not {share}.")
+    rest, chosen = list(range(len(rows))), {}
+    for name, of in (("test", test), ("dev", dev / (1 - test))):
+        chosen[name] = _draw_groups(rows, rest, group, answer_column, of, seed)
+        rest = sorted(set(rest) - set(chosen[name]))
+    parts = {"train": rest, "dev": chosen["dev"], "test": chosen["test"]}
+    return {name: [rows[i] for i in places] for name, places in parts.items()}
+
+
+def _draw_groups(
+    rows: list[dict], among: list[int], group: str, answer: str, share: float, seed: int
+) -> list[int]:
+    """Draw whole groups that hold about this share of the rows."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    folds = round(1 / share)
+    groups = [str(rows[i][group]) for i in among]
+    if len(set(groups)) < folds:
+        raise DataError(
+            f"{len(set(groups))} different values of {group!r} are too few to hold out "
+            f"a share of {share:.2f}: at least {folds} are needed."
+        )
+    answers = [str(rows[i][answer]) for i in among]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+        _, drawn = next(split.split(answers, answers, groups))
+    return sorted(among[i] for i in drawn)
 
 
 def draw_few(answers: Sequence[str], per_answer: int, seed: int) -> list[int]:

@@ -7,7 +7,16 @@ import pytest
 
 from ptlearn.cli.app import main
 
-COMMANDS = ["fetch", "doctor", "course", "refresh", "train", "predict", "study"]
+COMMANDS = [
+    "fetch",
+    "doctor",
+    "course",
+    "refresh",
+    "train",
+    "predict",
+    "serve",
+    "study",
+]
 
 
 def test_python_m_ptlearn_shows_every_command():

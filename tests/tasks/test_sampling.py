@@ -4,6 +4,7 @@ from collections import Counter
 
 import pytest
 
+import ptlearn as pt
 from ptlearn.errors import DataError
 from ptlearn.tasks.sampling import cv_split, draw_evenly, few_rows, hold_out
 from ptlearn.tasks.task import SPLITS, Task
@@ -128,3 +129,67 @@ def test_few_rows_to_learn_and_as_many_others_to_choose_by():
 def test_rows_that_cannot_be_drawn_evenly_are_refused(n, said):
     with pytest.raises(DataError, match=said):
         few_rows(task_of(a=50, b=30), n, seed=0)
+
+
+# --- whole groups -----------------------------------------------------------
+
+
+def grouped(n=60):
+    return [
+        {"text": str(i), "who": f"w{i // 3}", "label": "ab"[i // 3 % 2]}
+        for i in range(n)
+    ]
+
+
+def test_no_group_is_in_two_splits_and_no_row_is_lost():
+    parts = pt.tasks.split_rows(grouped(), "who", answer_column="label")
+    groups = [{row["who"] for row in rows} for rows in parts.values()]
+    assert not (groups[0] & groups[1] | groups[0] & groups[2] | groups[1] & groups[2])
+    texts = [row["text"] for rows in parts.values() for row in rows]
+    assert sorted(texts) == sorted(row["text"] for row in grouped())
+    for name in ("dev", "test"):
+        assert 9 <= len(parts[name]) <= 15
+        assert {row["label"] for row in parts[name]} == {"a", "b"}
+
+
+def test_the_seed_draws_the_groups():
+    first, again, other = (
+        pt.tasks.split_rows(grouped(), "who", answer_column="label", seed=seed)
+        for seed in (0, 0, 1)
+    )
+    assert first == again != other
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"group": "whom"}, "no column 'whom'"),
+        ({"answer_column": "verdict"}, "no column 'verdict'"),
+        ({"dev": 0.01}, "dev must be a share"),
+        ({"test": 0.9}, "test must be a share"),
+    ],
+)
+def test_what_cannot_be_split_by_group_is_refused(options, message):
+    given = {"group": "who", "answer_column": "label"} | options
+    with pytest.raises(DataError, match=message):
+        pt.tasks.split_rows(grouped(), **given)
+
+
+def test_too_few_groups_are_refused():
+    with pytest.raises(DataError, match="2 different values of 'who' are too few"):
+        pt.tasks.split_rows(grouped(6), "who", answer_column="label")
+
+
+def test_rows_are_named_by_what_is_in_them():
+    rows = [{"text": "x", "answer": "a"}, {"text": "y", "answer": "b"}]
+    names = [
+        pt.tasks.content_hash(task)
+        for task in (
+            pt.Task.from_rows(rows),
+            pt.Task.from_rows(rows, name="other"),
+            pt.Task.from_rows(rows[::-1]),
+            pt.Task.from_rows(rows, answers=["a", "b", "c"]),
+            pt.Task.from_rows(rows, rows),
+        )
+    ]
+    assert names[0] == names[1] and len(set(names)) == 4
