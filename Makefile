@@ -12,6 +12,7 @@ TORCH_INDEX ?=
 LESSON ?=
 MODEL ?=
 DEVICE ?=
+REPOSITORY ?=
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -27,7 +28,8 @@ endif
 export JUPYTER_PREFER_ENV_PATH := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup course test test-fast lint lab refresh smoke bench clean
+.PHONY: help setup course site test test-fast browser-test lint lab refresh smoke \
+	bench worlds clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -37,6 +39,11 @@ setup: $(READY)  ## the virtual environment and the model, nothing else
 
 course: setup  ## run the lessons; notebooks and pages in build/course
 	$(BIN)/ptlearn course $(STEER)
+
+# Buttons lead to the repository's address: `make site REPOSITORY=https://...`, or
+# [project.urls] in pyproject.toml. Without one the pages have none.
+site: $(READY)  ## the web edition of the stored lessons, in build/site
+	$(if $(REPOSITORY),PTLEARN_REPOSITORY=$(REPOSITORY)) $(BIN)/ptlearn site
 
 # One pytest run, so that its last line is the sum of everything: unit tests,
 # rules for notebooks, each lesson with its solutions on the tiny model, and each
@@ -52,6 +59,10 @@ test: setup lint  ## everything that CI runs
 test-fast: $(READY)  ## what to run after changing a line: a minute
 	$(PYTEST) tests -m "not slow and not lessons and not embedded"
 
+browser-test: site  ## the web edition in Chromium: a few minutes
+	tests/browser/install.sh build/browser
+	BROWSER_TOOLS=build/browser $(BIN)/python -m pytest tests/browser
+
 lint: $(READY)  ## ruff on code and notebooks, and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -65,10 +76,13 @@ refresh: setup lint  ## run lessons in place and store their outputs
 
 smoke: $(READY)  ## every lesson on the tiny model: minutes, no download
 	$(BIN)/ptlearn course $(if $(LESSON),--lesson $(LESSON)) --model tiny \
-		--out build/smoke
+		--no-pages --out build/smoke
 
 bench: setup  ## ptlearn against PEFT on this machine; wants it quiet
 	cd benchmarks && $(abspath $(BIN))/python bench.py
+
+worlds: $(READY)  ## build the invented world of lesson 08 and its models anew: minutes
+	$(BIN)/python data/worlds/build.py
 
 clean:  ## remove what was built; .venv and the model stay
 	rm -rf build dist .pytest_cache .ruff_cache .hypothesis
@@ -80,5 +94,5 @@ $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) --upgrade pip
 	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
-	$(PIP) -e '.[course,test]'
+	$(PIP) -e '.[course,docs,test]'
 	touch $@

@@ -12,7 +12,7 @@ import torch
 from peft import PromptEncoderConfig, get_peft_model
 
 import ptlearn as pt
-from ptlearn.forward.kv_cache import ContextCache
+from ptlearn.forward.kv_cache import ContextCache, frozen_context
 from ptlearn.forward.plan import ForwardPlan
 from ptlearn.forward.scoring import sum_targets
 from ptlearn.templates.batching import pad
@@ -81,11 +81,12 @@ class Ours:
         self.tuner = pt.PromptTuner(lm, case.template, encoder=case.encoder, seed=seed)
         self.tuner._plan = ForwardPlan(lm, self.tuner.template, fast=fast)
         self.optimizer = torch.optim.AdamW(self.tuner.parameters(), lr=1e-3, fused=True)
-        self.context_cache = ContextCache()
+        self.context_cache: ContextCache | None = None
 
-    def forget(self) -> None:
-        """Make the next visit of every row a first one."""
-        self.context_cache = ContextCache()
+    def keep_contexts(self, rows: list[dict]) -> None:
+        """Keep the rows' contexts; the next visit of each is a first one."""
+        ids = [self.tuner.tokens.encode(row).ids for row in rows]
+        self.context_cache = ContextCache(map(frozen_context, ids))
 
     def backward(self, rows: list[dict]) -> torch.Tensor:
         """Return the gradient of the initial vectors, shape (tokens, token_dim)."""

@@ -17,6 +17,8 @@ from transformers import (
     AlbertForMaskedLM,
     BertConfig,
     BertForMaskedLM,
+    GemmaConfig,
+    GemmaForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
     GPTNeoXConfig,
@@ -25,11 +27,17 @@ from transformers import (
     LlamaForCausalLM,
     MistralConfig,
     MistralForCausalLM,
+    ModernBertConfig,
+    ModernBertForMaskedLM,
     OPTConfig,
     OPTForCausalLM,
+    PhiConfig,
+    PhiForCausalLM,
     PreTrainedTokenizerFast,
     Qwen2Config,
     Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
     RobertaConfig,
     RobertaForMaskedLM,
 )
@@ -76,6 +84,16 @@ CAUSAL = {
         OPTConfig(**OPT, word_embed_proj_dim=16)
     ),
 }
+MORE = {
+    "qwen3": lambda: Qwen3ForCausalLM(
+        Qwen3Config(**BASE, num_key_value_heads=2, head_dim=8)
+    ),
+    "gemma": lambda: GemmaForCausalLM(
+        GemmaConfig(**BASE, num_key_value_heads=1, head_dim=8)
+    ),
+    "phi": lambda: PhiForCausalLM(PhiConfig(**BASE)),
+}
+"""Held to fewer templates, to save time."""
 SLIDING = {
     "mistral, sliding window": lambda: MistralForCausalLM(
         MistralConfig(**BASE, num_key_value_heads=2, sliding_window=4)
@@ -92,13 +110,16 @@ MASKED = {
     "albert, narrow embedding": lambda: AlbertForMaskedLM(
         AlbertConfig(**MASKED_BASE, embedding_size=16)
     ),
+    "modernbert": lambda: ModernBertForMaskedLM(
+        ModernBertConfig(**MASKED_BASE, pad_token_id=0)
+    ),
 }
 
 
 @cache
 def causal_lm(name: str, tokenizer: str | None = None) -> pt.LanguageModel:
     """A causal model in float64; its tokenizer is the embedded one or one of MARKED."""
-    model = _frozen((CAUSAL | SLIDING)[name])
+    model = _frozen((CAUSAL | MORE | SLIDING)[name])
     chosen = MARKED[tokenizer]() if tokenizer else pt.load_lm("tiny").tokenizer
     return pt.LanguageModel(model, chosen, "causal", name)
 
@@ -241,4 +262,7 @@ def _frozen(make):
 
 def _rms_norm(module, hidden):
     mean_square = hidden.pow(2).mean(-1, keepdim=True)
-    return module.weight * hidden * torch.rsqrt(mean_square + module.variance_epsilon)
+    gemma = hasattr(module, "eps")  # its weight is what is added to one
+    weight = 1 + module.weight if gemma else module.weight
+    epsilon = module.eps if gemma else module.variance_epsilon
+    return weight * hidden * torch.rsqrt(mean_square + epsilon)

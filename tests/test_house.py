@@ -90,7 +90,8 @@ def pins(text: str) -> dict[str, str]:
 
 def test_constraints_pin_every_requirement_within_its_range():
     exact = {key(name): pin for name, pin in pins(CONSTRAINTS).items()}
-    extras = map(Requirement, PROJECT["optional-dependencies"]["test"])
+    listed = PROJECT["optional-dependencies"]
+    extras = map(Requirement, [*listed["docs"], *listed["test"]])
     for requirement in [*requirements().values(), *extras]:
         assert requirement.specifier.contains(exact[key(requirement.name)])
 
@@ -133,7 +134,7 @@ def test_make_lists_every_command():
     listed = subprocess.run(
         ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    for target in ["course", "test", "test-fast", "lab", "refresh", "smoke"]:
+    for target in ["course", "site", "test", "test-fast", "lab", "refresh", "smoke"]:
         assert f"make {target} " in listed
 
 
@@ -149,7 +150,7 @@ def test_make_installs_torch_first_and_everything_with_exact_versions():
     assert [line.split("constraints.txt ")[1] for line in installs] == [
         "--upgrade pip",
         "--index-url URL torch",
-        "-e '.[course,test]'",
+        "-e '.[course,docs,test]'",
     ]
 
 

@@ -12,6 +12,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from ptlearn.files import REPOSITORY
+from ptlearn.tasks.worlds import WORLD_MODELS
 
 SITE = Path(sysconfig.get_path("purelib"))
 # What only the course needs; the core must not import it, even where it is there.
@@ -49,6 +50,8 @@ def test_the_wheel_has_the_data_and_the_tokenizer_and_no_lessons(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     assert "ptlearn/_data/README.md" in names
     assert "ptlearn/lm/smollm2-tokenizer/tokenizer.json" in names
+    for name in WORLD_MODELS:
+        assert f"ptlearn/_data/worlds/{name}/model.safetensors" in names
     assert not [name for name in names if name.endswith(".ipynb")]
 
 

@@ -67,6 +67,7 @@ def _options(
 app.command()(course.fetch)
 app.command()(doctor.doctor)
 app.command()(course.course)
+app.command()(course.site)
 app.command()(course.refresh)
 app.command()(train.train)
 app.command()(predict.predict)

@@ -34,16 +34,39 @@ def course(
     out: Annotated[
         Path | None, typer.Option(help="Where to write; by default build/course.")
     ] = None,
+    pages: Annotated[
+        bool, typer.Option(help="Make pages of the lessons, with these outputs.")
+    ] = True,
 ) -> None:
-    """Run the lessons; write an executed notebook and a page for each."""
+    """Run the lessons; write executed notebooks, and the pages with their outputs."""
     from ..course import runner
+    from ..course.site import build
 
+    out = out or runner.OUT
+    # Said before the lessons run, which takes long.
+    missing = build.missing_packages() if pages else ""
+    if missing:
+        print(f"{missing} The lessons run without.", file=sys.stderr)
     results = runner.run_lessons(lesson, model, device, out)
-    print(f"\n{runner.table(results)}")
+    print(f"\n{runner.table(results)}\nExecuted notebooks: {out}")
     failed = [result for result in results if result.error]
     for result in failed:
         print(f"\n{result.lesson}: {result.error}", file=sys.stderr)
+    if pages and not missing:
+        print("Making the pages ...", flush=True)
+        print(build.build_site(out / "site", executed=out, strict=False))
     raise typer.Exit(1 if failed else 0)
+
+
+def site(
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write; by default build/site.")
+    ] = None,
+) -> None:
+    """Build the web edition out of the stored lessons; nothing is run."""
+    from ..course.site import build
+
+    print(build.build_site(out))
 
 
 def refresh(lesson: Lesson = None) -> None:

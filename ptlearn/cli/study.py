@@ -156,6 +156,42 @@ def why(
                 print(barrier_summary(frame).round(3).to_string())
 
 
+@app.command()
+def relatives(
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Say what is left, in minutes; run nothing.")
+    ] = False,
+    timings: Annotated[
+        bool,
+        typer.Option("--timings", help="Take the times alone; wants a quiet machine."),
+    ] = False,
+    minutes: Annotated[
+        float | None,
+        typer.Option(min=0, help="Begin no run that may not be over by then."),
+    ] = None,
+    workers: Workers = 2,
+    model: Model = None,
+    results: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the rows; else data/results/relatives."),
+    ] = None,
+) -> None:
+    """Compare P-Tuning with its relatives; goes on where it stopped."""
+    from ..relatives.catalogue import RelativesStudy
+    from ..relatives.run import run_relatives, run_timings
+    from ..relatives.tables import plan_table, relatives_summary, timing_summary
+
+    study = RelativesStudy()
+    study = study.on_model(model) if model else study
+    if plan:
+        print(plan_table(study, results))
+    elif timings:
+        print(timing_summary(run_timings(study, results)).to_string())
+    else:
+        frame = run_relatives(study, results, workers=workers, minutes=minutes)
+        print(relatives_summary(frame, study).round(3).to_string())
+
+
 def _folder(results: Path | None) -> Path:
     from ..studies.store import default_folder
 

@@ -160,10 +160,13 @@ def check_model() -> Check:
 
 
 def check_data(folder: Path | None = None) -> Check:
-    """Check the hash of every task file against SHA256SUMS."""
+    """Check the hash of every file of the tasks and of the world against SHA256SUMS."""
     folder = folder or data_dir()
-    lines = (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
-    sums = dict(reversed(line.split(maxsplit=1)) for line in lines if line.strip())
+    sums = {}
+    for file in sorted(folder.glob("**/SHA256SUMS")):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            digest, name = line.split(maxsplit=1)
+            sums[(file.parent / name).relative_to(folder).as_posix()] = digest
     wrong = [name for name, digest in sums.items() if _altered(folder / name, digest)]
     if not wrong:
         return Check("data", True, f"{len(sums)} files in {folder}, hashes are right")

@@ -1,4 +1,4 @@
-"""Run the lessons, make pages of them, and refresh their stored outputs.
+"""Run the lessons, keep executed copies, and refresh their stored outputs.
 
 All of this needs the notebooks, so a clone of the repository: the wheel carries
 the package and the data only.
@@ -18,6 +18,7 @@ from ..files import REPOSITORY, write_atomically
 from . import claims
 
 NOTEBOOKS = REPOSITORY / "notebooks"
+OUT = REPOSITORY / "build" / "course"
 CELL_TIMEOUT = 900  # seconds; a cell that takes longer hangs
 # Keeps the kernel's remarks about itself out of the progress bar.
 KERNEL_ARGUMENTS = ["--log-level=ERROR"]
@@ -67,7 +68,7 @@ def run_lessons(
     out: Path | None = None,
     folder: Path = NOTEBOOKS,
 ) -> list[Result]:
-    """Run lessons one after another; keep executed copies and pages.
+    """Run lessons one after another; keep executed copies.
 
     A lesson that fails does not keep the next ones from running.
 
@@ -90,7 +91,7 @@ def run_lessons(
     parameters = {name: value for name, value in asked.items() if value is not None}
     for path in paths:
         require_parameters(path, parameters)
-    out = out or REPOSITORY / "build" / "course"
+    out = out or OUT
     out.mkdir(parents=True, exist_ok=True)
     return [run_lesson(path, parameters, out) for path in paths]
 
@@ -110,7 +111,7 @@ def require_parameters(path: Path, parameters: dict[str, str]) -> None:
 
 
 def run_lesson(path: Path, parameters: dict[str, str], out: Path) -> Result:
-    """Run one lesson with papermill and write its executed copy and its page."""
+    """Run one lesson with papermill and write its executed copy."""
     import nbformat
     import papermill
     import tqdm.auto  # noqa: F401  reads TQDM_DISABLE now, before it is set below
@@ -141,7 +142,6 @@ def run_lesson(path: Path, parameters: dict[str, str], out: Path) -> Result:
     if not executed.exists():  # the kernel did not even start
         return Result(path.stem, minutes, 0, 0, error)
     notebook = nbformat.read(executed, as_version=4)
-    write_page(notebook, executed.with_suffix(".html"), path.parent)
     return Result(path.stem, minutes, *claims.count(printed_text(notebook)), error)
 
 
@@ -166,17 +166,6 @@ def printed_text(notebook) -> str:
         for output in cell.outputs
         if output.output_type == "stream"
     )
-
-
-def write_page(notebook, page: Path, folder: Path) -> None:
-    """Write the notebook as one self-contained HTML page, pictures included."""
-    from nbconvert import HTMLExporter
-
-    # Of the templates that nbconvert brings, this one keeps figures' alt text.
-    exporter = HTMLExporter(template_name="classic", embed_images=True)
-    resources = {"metadata": {"name": page.stem, "path": str(folder)}}
-    html, _ = exporter.from_notebook_node(notebook, resources)
-    page.write_text(html, encoding="utf-8")
 
 
 def table(results: list[Result]) -> str:

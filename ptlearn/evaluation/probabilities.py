@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 
 import pandas as pd
-import torch
+from scipy.special import softmax
 
 from ..errors import PromptError
-from ..forward import scoring
 from ..prompts.prompt import Prompt
 from ..prompts.tuner import PromptTuner
+from .calibration import answer_table
 
 
 def answer_probabilities(
@@ -22,7 +22,7 @@ def answer_probabilities(
 
     The log-probabilities of the answers, summed over their tokens, go through a
     softmax: words that are no answers get nothing. ``Prompt.predict`` chooses the
-    highest. Every answer is read with every row, so ask for few.
+    highest.
 
     Parameters
     ----------
@@ -51,9 +51,5 @@ def answer_probabilities(
             "no answers to choose from: answer_probabilities(rows, answers=[...]), or "
             "train on a task, which keeps its answers with the prompt"
         )
-    prompted.tokens.answers_by_ids(answers)  # refuses two that are one
-    rows = scoring.as_rows(rows)
-    examples = [prompted.tokens.encode(row, a) for row in rows for a in answers]
-    scored = scoring.score_own(prompted, examples, batch_size=batch_size)
-    table = scored.log_probs.double().reshape(len(rows), len(answers))
-    return pd.DataFrame(torch.softmax(table, dim=1).numpy(), columns=answers)
+    table = answer_table(prompted, rows, answers, batch_size=batch_size, progress=False)
+    return pd.DataFrame(softmax(table.to_numpy(), axis=1), columns=answers)

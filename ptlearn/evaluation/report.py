@@ -1,6 +1,6 @@
 """How good a prompt is: its scores on the rows of a task, with intervals."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 from scipy.stats import binomtest
@@ -9,6 +9,7 @@ from ..forward import scoring
 from ..prompts.prompt import Prompt
 from ..prompts.tuner import PromptTuner
 from ..tasks.task import Task
+from .calibration import answer_table, calibrate, check_method
 
 CONFIDENCE = 0.95
 
@@ -96,6 +97,7 @@ def evaluate(
     task: Task,
     *,
     split: str = "test",
+    calibration: str | None = None,
     batch_size: int = 16,
     progress: bool = True,
 ) -> Report:
@@ -111,16 +113,22 @@ def evaluate(
     prompted : Prompt or PromptTuner
         A tuner is scored as it would be after folding: without dropout.
     split : "train", "dev" or "test"
+    calibration : "contextual", "pmi", "length" or None
+        What is done to the answers' log-probabilities before the best is taken; see
+        :func:`ptlearn.evaluation.calibrate`. It takes a second pass, and changes
+        ``predicted`` and the accuracy, not P@1 and ``log_prob``.
 
     Raises
     ------
     DataError
-        If the task has no such split or lacks a column of the template (the message
-        names those there are), if a row is too long or an answer has no tokens, or if
-        two answers cannot be told apart.
+        If there is no such calibration, if the task has no such split or lacks a column
+        of the template (the message names those there are), if a row is too long or an
+        answer has no tokens, or if two answers cannot be told apart.
     PromptError
         If the model's logits are NaN or infinite.
     """
+    if calibration is not None:
+        check_method(calibration)
     rows = scoring.as_rows(task.split(split))
     scores = scoring.score(
         prompted,
@@ -129,4 +137,9 @@ def evaluate(
         batch_size=batch_size,
         progress=progress,
     )
+    if calibration is not None:
+        options = {"batch_size": batch_size, "progress": progress}
+        table = answer_table(prompted, rows, task.answers, **options)
+        best = calibrate(table, prompted, calibration).idxmax(axis=1)
+        scores = replace(scores, predicted=best.tolist())
     return Report.from_scores(rows, scores, split)

@@ -44,7 +44,7 @@ def _best_of(
     if not answers:
         return found
     ids = torch.tensor(answers, device=log_probs.device)
-    totals, places = torch.stack([_sums(one, ids) for one in log_probs]).max(1)
+    totals, places = torch.stack([sum_at(one, ids) for one in log_probs]).max(1)
     return [
         one._replace(best=answers[place], best_log_prob=total)
         if total > one.best_log_prob
@@ -64,7 +64,7 @@ def _with_gold(
     finite, top = top_log_probs.isfinite().all(1).tolist(), top.tolist()
     own = [i for i, ids in enumerate(gold) if len(ids) == log_probs.shape[1]]
     ids = torch.tensor([gold[i] for i in own], device=log_probs.device)
-    sums = [_sums(log_probs[i], one[None]) for i, one in zip(own, ids, strict=True)]
+    sums = [sum_at(log_probs[i], one[None]) for i, one in zip(own, ids, strict=True)]
     totals = torch.cat(sums).tolist() if own else []
     for i, total in zip(own, totals, strict=True):
         hit = top[i] == list(gold[i])
@@ -75,6 +75,6 @@ def _with_gold(
     ]
 
 
-def _sums(log_probs: Tensor, ids: Tensor) -> Tensor:
+def sum_at(log_probs: Tensor, ids: Tensor) -> Tensor:
     """Sum over positions of (length, vocabulary) at (n, length) ids, shape (n,)."""
     return log_probs.gather(1, ids.T).sum(0)

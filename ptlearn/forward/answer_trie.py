@@ -177,7 +177,7 @@ def search_answers(
             for row, search in enumerate(searches)
             for path in search.next_paths()
         ]
-        logits = _read_on(plan, table, prompts, kv_cache, asked)
+        logits = read_on(plan, table, prompts, kv_cache, asked)
     return [search.result() for search in searches]
 
 
@@ -195,7 +195,7 @@ def _learn(searches: list[TrieSearch], asked, log_probs: Tensor) -> None:
         searches[row].learn(path, *learnt)
 
 
-def _read_on(plan, table, prompts, kv_cache, asked) -> Tensor:
+def read_on(plan, table, prompts, kv_cache, asked) -> Tensor:
     """Compute logits after the beginnings of answers, in batches of bounded size."""
     longest = max(map(len, prompts))
     size = max(1, READ_AT_ONCE // longest)

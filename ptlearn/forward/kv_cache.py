@@ -1,7 +1,7 @@
 """Keys and values of tokens that a language model has read, and where they are kept."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -10,6 +10,7 @@ from torch import LongTensor, Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+from ..errors import ModelError
 from ..lm.language_model import LanguageModel
 
 Ids = Sequence[int]
@@ -61,49 +62,70 @@ class KVCache:
         return cls([(layer.keys, layer.values) for layer in cache.layers], mask)
 
 
-class ContextCache:
-    """Keys and values of frozen contexts, kept up to a bound in bytes.
+def frozen_context(ids: Ids) -> Ids:
+    """Return the ids before the first virtual token; none if there is no such token."""
+    return ids[: next((i for i, code in enumerate(ids) if code < 0), 0)]
 
-    Each context is computed alone, as a batch of one. Its bits then depend on nothing
-    but its own tokens: not on its batch mates, nor on the step, nor on whether it was
-    kept or had to be computed again. So a resumed run, and one whose cache is too
-    small, give the same bits as any other.
+
+class ContextCache:
+    """Keys and values of a data set's frozen contexts, read in fixed groups and kept.
+
+    A context read alone leaves the processor half idle, and one that is read with its
+    batch mates of the moment gets other bits with other mates. So the contexts are
+    sorted once and cut into groups; whoever is visited first brings its whole group.
+    The bits depend on the data set alone: not on the order of visits, the step, or
+    where a resumed run takes up.
 
     Parameters
     ----------
-    max_bytes : int
-        When the bound is reached, further contexts are computed at each visit.
+    contexts : iterable of token ids
+        All that will be visited; repeated ones count once, empty ones not at all.
 
     Attributes
     ----------
     bytes : int
         What is kept now. About 46 kB a token for the embedded model in float32.
-    hits, misses : int
-        Visits answered from the cache, and visits that had to be computed.
+    groups_read : int
+        How often a group was read.
     """
 
-    def __init__(self, max_bytes: int = 2**30):
-        self.max_bytes, self.bytes = max_bytes, 0
-        self.hits = self.misses = 0
-        self._kept: dict[tuple[int, ...], Tensor] = {}
+    GROUP = 16
 
-    def get(self, ids: Ids, compute: Callable[[Ids], Tensor]) -> Tensor:
-        """Return the keys and values of ``ids``: those kept, or ``compute(ids)``.
+    def __init__(self, contexts: Iterable[Ids]):
+        distinct = sorted({tuple(ids) for ids in contexts if ids}, key=_by_length)
+        groups = [
+            tuple(distinct[i : i + self.GROUP])
+            for i in range(0, len(distinct), self.GROUP)
+        ]
+        self._group_of = {ids: group for group in groups for ids in group}
+        self._kept: dict[tuple[int, ...], Tensor] = {}
+        self.bytes = self.groups_read = 0
+
+    def get(self, ids: Ids, read: Callable[[Sequence[Ids]], list[Tensor]]) -> Tensor:
+        """Return the keys and values of a context, reading its group if need be.
+
+        Parameters
+        ----------
+        ids : token ids
+            One of the data set's contexts.
+        read : callable
+            From a group of contexts to what this returns, for each.
 
         Returns
         -------
         Tensor, shape (num_layers, 2, num_heads, length, head_dim)
         """
-        key = tuple(ids)
-        if key in self._kept:
-            self.hits += 1
-            return self._kept[key]
-        self.misses += 1
-        states = compute(key)
-        if self.bytes + states.nbytes <= self.max_bytes:
-            self._kept[key] = states
-            self.bytes += states.nbytes
-        return states
+        ids = tuple(ids)
+        if ids not in self._kept:
+            group = self._group_of[ids]
+            self._kept.update(zip(group, read(group), strict=True))
+            self.bytes += sum(self._kept[member].nbytes for member in group)
+            self.groups_read += 1
+        return self._kept[ids]
+
+
+def _by_length(ids: Ids) -> tuple[int, Ids]:
+    return len(ids), ids
 
 
 _PLAIN_CACHE: WeakKeyDictionary[LanguageModel, bool] = WeakKeyDictionary()
@@ -112,21 +134,50 @@ _PLAIN_CACHE: WeakKeyDictionary[LanguageModel, bool] = WeakKeyDictionary()
 def has_plain_cache(lm: LanguageModel) -> bool:
     """Whether the model keeps simply the keys and values of every token it read.
 
-    Warns once for a model that does not.
+    Warns once for a causal model that does not: a sliding window (Gemma 3), or a state
+    in place of a cache (Mamba).
+
+    Raises
+    ------
+    ModelError
+        If such a model reads padding as if it were tokens.
     """
     if lm not in _PLAIN_CACHE:
         one = torch.ones(1, 1, dtype=torch.long, device=lm.device)
         with torch.no_grad():
             out = lm.model(inputs_embeds=lm.embed(one), use_cache=True)
         cache = getattr(out, "past_key_values", None)
-        _PLAIN_CACHE[lm] = isinstance(cache, DynamicCache) and all(
+        plain = isinstance(cache, DynamicCache) and all(
             type(layer) is DynamicLayer for layer in cache.layers
         )
-        if not _PLAIN_CACHE[lm]:
+        if not plain:
+            _refuse_if_padding_is_read(lm)
             warnings.warn(
-                f"{lm.name} has a KV cache of another kind than keys and values of "
-                f"every token ({type(cache).__name__}): ptlearn takes the plain, "
+                f"{lm.name} ({type(lm.model).__name__}) does not simply keep the keys "
+                "and values of every token that it read: ptlearn takes the plain, "
                 "slower forward for it",
                 stacklevel=4,
             )
+        _PLAIN_CACHE[lm] = plain
     return _PLAIN_CACHE[lm]
+
+
+@torch.no_grad()
+def _refuse_if_padding_is_read(lm: LanguageModel) -> None:
+    """Read three tokens with and without padding before them: RWKV sees a difference.
+
+    Rows of a batch are padded to one length, so their answers would depend on their
+    batch mates.
+    """
+    ids = torch.tensor([[0, 0, 1, 2, 3]], device=lm.device)
+    mask = torch.tensor([[0, 0, 1, 1, 1]], device=lm.device)
+    padded = lm.model(inputs_embeds=lm.embed(ids), attention_mask=mask).logits[0, -1]
+    alone = lm.model(inputs_embeds=lm.embed(ids[:, 2:])).logits[0, -1]
+    # Above what rounding does to a few layers, in bfloat16 too.
+    allowed = max(1e-3, 4 * torch.finfo(lm.dtype).eps) * alone.abs().max()
+    if (padded - alone).abs().max() > allowed:
+        raise ModelError(
+            f"{lm.name} ({type(lm.model).__name__}) reads the padding of a batch as if "
+            "it were tokens, so a row's answer would depend on the rows beside it. "
+            "Choose a model that heeds the attention mask."
+        )

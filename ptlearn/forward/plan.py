@@ -28,7 +28,7 @@ from ..lm.language_model import LanguageModel
 from ..templates.batching import embed, pad
 from ..templates.language import Template
 from ..templates.tokenization import Example, TemplateTokens
-from .kv_cache import ContextCache, Ids, KVCache, has_plain_cache
+from .kv_cache import ContextCache, Ids, KVCache, frozen_context, has_plain_cache
 from .split_attention import can_split, split_cache, splitting
 
 PREFIX_COSTS = 64
@@ -115,7 +115,8 @@ class ForwardPlan:
         prefix : KVCache, optional
             From :meth:`shared_prefix` with the same table.
         context_cache : ContextCache, optional
-            Keeps frozen contexts; without one they are read with the rest.
+            Of all examples that will be met; without one frozen contexts are read with
+            the rest.
 
         Returns
         -------
@@ -184,6 +185,14 @@ class ForwardPlan:
         rest = [ids[n:] for ids, n in zip(prompts, cached, strict=True)]
         return self.read(table, rest, kv_cache, keep=keep)
 
+    @torch.no_grad()
+    def bytes_per_token(self) -> int:
+        """Return what keeping one token's keys and values takes; 0 if none are kept."""
+        if not self.fast or not self.tokens.starts_frozen:
+            return 0
+        one = self.read(None, [[0]])[1]
+        return sum(keys.nbytes + values.nbytes for keys, values in one.states)
+
     def _cached_start(
         self,
         sequences: Sequence[Ids],
@@ -200,9 +209,8 @@ class ForwardPlan:
             return prefix.expand(count), [n] * count
         if context_cache is None or not self.fast or not self.tokens.starts_frozen:
             return None, [0] * count
-        cached = [next(i for i, t in enumerate(ids) if t < 0) for ids in sequences]
-        contexts = [ids[:n] for ids, n in zip(sequences, cached, strict=True)]
-        return self._contexts(contexts, context_cache), cached
+        contexts = [frozen_context(ids) for ids in sequences]
+        return self._contexts(contexts, context_cache), [len(ids) for ids in contexts]
 
     @torch.no_grad()
     def _contexts(
@@ -210,7 +218,7 @@ class ForwardPlan:
     ) -> KVCache | None:
         """Pad the contexts' keys and values on the left to one KV cache."""
         kept = [
-            context_cache.get(ids, self._read_alone) if ids else None
+            context_cache.get(ids, self._read_group) if ids else None
             for ids in contexts
         ]
         filled = [states for states in kept if states is not None]
@@ -226,9 +234,11 @@ class ForwardPlan:
                 mask[row, longest - states.shape[3] :] = 1
         return KVCache([(keys, values) for keys, values in batch], mask)
 
-    def _read_alone(self, ids: Ids) -> Tensor:
-        _, kv_cache = self.read(None, [ids])
-        return torch.stack([torch.stack([k[0], v[0]]) for k, v in kv_cache.states])
+    def _read_group(self, group: Sequence[Ids]) -> list[Tensor]:
+        _, kv_cache = self.read(None, group)
+        states = torch.stack([torch.stack(pair) for pair in kv_cache.states])
+        # Padding stands on the left. A copy, or all would keep the padding alive.
+        return [states[:, :, i, :, -len(ids) :].clone() for i, ids in enumerate(group)]
 
     def _forward(
         self,

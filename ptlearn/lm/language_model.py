@@ -63,8 +63,15 @@ class LanguageModel:
 
     @cached_property
     def embedding_std(self) -> float:
-        """Standard deviation of all entries of the input embedding matrix."""
-        return self._embedding_matrix.float().std().item()
+        """Standard deviation of the numbers in the tokens' vectors, as looked up.
+
+        Gemma 3 and its kin multiply a token's row of the matrix by a constant when they
+        look it up; the constant is in it.
+        """
+        matrix = self._embedding_matrix.float()
+        longest = matrix.norm(dim=1).argmax()  # a padding token's row may be zero
+        looked_up = self.embed(longest).float()
+        return (looked_up.norm() / matrix[longest].norm() * matrix.std()).item()
 
     @cached_property
     def fingerprint(self) -> str:

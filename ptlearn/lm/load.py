@@ -49,8 +49,9 @@ def load_lm(
     ----------
     name : str
         "smollm2-135m" (the embedded model, downloaded on first use), "tiny" (a
-        small random one with the same tokenizer, for dry runs), a local folder in
-        the transformers format, or a Hub id.
+        small random one with the same tokenizer, for dry runs), "world-causal",
+        "world-masked" or "world-causal-2m" (trained on an invented world, see
+        `tasks.worlds`), a local folder in the transformers format, or a Hub id.
     device : str
         "auto" is CUDA if there is one, else the CPU. Apple's "mps" only when asked
         for, because its numbers differ.

@@ -4,19 +4,22 @@ import difflib
 from pathlib import Path
 
 from ..errors import ModelError
+from ..tasks.worlds import WORLD_MODELS, world_dir
 from .fetch import SMOLLM2
 
-BUILT_IN = (SMOLLM2.name, "tiny")
+BUILT_IN = (SMOLLM2.name, "tiny", *WORLD_MODELS)
 
 
 def folder_or_hub_id(name: str) -> str:
-    """Return a folder's path or a Hub id.
+    """Return a folder's path or a Hub id; the world's models are folders of ours.
 
     Raises
     ------
     ModelError
         The name can be neither, or is a misspelling of a built-in one.
     """
+    if name in WORLD_MODELS:
+        return str(world_dir() / name)
     path = Path(name).expanduser()
     if name and path.is_dir():
         return str(path)

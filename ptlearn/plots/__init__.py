@@ -24,6 +24,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "wording_bars",
         ],
         "folding": ["fold_before_after"],
+        "found": ["differences_by_study"],
         "geometry": ["token_geometry", "token_paths"],
         "mechanisms": [
             "coupling",
@@ -32,10 +33,18 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "rate_and_move",
             "sgd_and_adam",
         ],
+        "other_tasks": ["chosen_and_tested", "scores_by_draw"],
         "own_rows": ["loss_beside_prior", "sweep_curves"],
+        "relatives": [
+            "forgetting",
+            "many_customers",
+            "relatives_costs",
+            "relatives_quality",
+        ],
         "scores": ["coverage_curves", "scores_by_task"],
         "studies": ["beside_baselines", "convergence", "verdicts", "what_helped"],
         "style": ["arm_styles", "use_style"],
         "traces": ["barriers", "loss_curves", "switches"],
+        "worlds": ["recall_and_guess", "union_of_prompts"],
     },
 )

@@ -10,6 +10,7 @@ from ..errors import StudyError
 from ..tasks.task import load_task, task_names
 from .defaults import defaults_studies
 from .job import Job
+from .other_tasks import same_meaning
 from .settling import settling_studies
 from .staged import StagedStudy
 from .study import Arm, Study
@@ -194,7 +195,8 @@ def course_studies() -> dict[str, Study | StagedStudy]:
         ),
     ]
     own = {study.name: study for study in studies}
-    return own | settling_studies() | defaults_studies()
+    others = {study.name: study for study in (same_meaning(),)}
+    return own | settling_studies() | defaults_studies() | others
 
 
 FIRST_TIER = ("wording", "controls", "city_country", "movie_sentiment")

@@ -19,10 +19,19 @@ CONNECT_SECONDS = 30
 T = TypeVar("T")
 
 
-def process_pool(workers: int) -> ProcessPoolExecutor:
-    """Return an executor of so many new processes on this machine."""
+def process_pool(workers: int, tasks_each: int | None = None) -> ProcessPoolExecutor:
+    """Return an executor of so many new processes on this machine.
+
+    Parameters
+    ----------
+    workers : int
+    tasks_each : int, optional
+        After so many tasks a process ends and a fresh one takes its place. None: never.
+    """
     # Spawned: a forked copy of a process with threads, as torch has, can hang.
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    return ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), max_tasks_per_child=tasks_each
+    )
 
 
 def dask_executor(address: str) -> Executor:

@@ -8,5 +8,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "rows": ["content_hash"],
         "sampling": ["cv_split", "few_rows", "split_rows"],
         "task": ["Task", "load_task", "task_names"],
+        "worlds": ["world_task", "world_text"],
     },
 )

@@ -163,9 +163,27 @@ def _answers(
             f"{len(missing)} of {len(rows)} rows in {split} have no answer in "
             f"{column!r}; the first is row {missing[0]}: {dict(rows[missing[0]])!r}."
         )
-    if labels is None:
-        return answers
-    words = {text_of(label): str(word).strip() for label, word in labels.items()}
+    return answers if labels is None else relabel(answers, labels, split)
+
+
+def relabel(answers: Iterable[str], words: Mapping, split: str) -> list[str]:
+    """Return the word of each answer.
+
+    Parameters
+    ----------
+    answers : iterable of str
+    words : dict
+        The word for each raw label; a label may be a number.
+    split : str
+        Where the answers stand, for errors.
+
+    Raises
+    ------
+    DataError
+        If an answer has no word.
+    """
+    answers = list(answers)
+    words = {text_of(label): str(word).strip() for label, word in words.items()}
     for number, answer in enumerate(answers):
         if answer not in words:
             raise DataError(
@@ -173,6 +191,40 @@ def _answers(
                 f"those are {', '.join(map(repr, words))}."
             )
     return [words[answer] for answer in answers]
+
+
+def label_words(answers: Sequence[str], words: Mapping, task: str) -> dict[str, str]:
+    """Return the word for each answer of a task, in the order of the answers.
+
+    Raises
+    ------
+    DataError
+        If an answer has no word, a word is empty or stands for two answers, or words
+        are given to what is no answer.
+    """
+    given = {
+        text_of(label): (text_of(word) or "").strip() for label, word in words.items()
+    }
+    for label in given:
+        if label not in answers:
+            raise DataError(
+                f"{label!r} is no answer of task {task}."
+                f"{did_you_mean(str(label), answers)}"
+                f" Its answers are: {', '.join(answers)}."
+            )
+    for number, answer in enumerate(answers):
+        word = given.get(answer, "")
+        if not word:
+            raise DataError(
+                f"the answer {answer!r} of task {task} has no label word: "
+                "give one for each answer."
+            )
+        if word in (other := [given[a] for a in answers[:number]]):
+            raise DataError(
+                f"the label word {word!r} stands for both "
+                f"{answers[other.index(word)]!r} and {answer!r}: choose two words."
+            )
+    return {answer: given[answer] for answer in answers}
 
 
 def answer_vocabulary(answers: Iterable) -> list[str]:

@@ -6,22 +6,22 @@ always in the column ``answer``, so that the rest of the package need not ask wh
 rows came from.
 """
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
-from ..files import PACKAGE, REPOSITORY
 from .rows import (
     answer_vocabulary,
     checked_rows,
     did_you_mean,
+    label_words,
+    relabel,
     require_columns,
     to_dataset,
 )
 from .sampling import draw_few
+from .shipped import catalogue, data_dir
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -138,6 +138,27 @@ class Task:
             for name, found in rows.items()
         }
         return replace(self, rows=self.rows | new)
+
+    def with_label_words(self, words: Mapping[str, str]) -> "Task":
+        """Return a copy in which a word stands for each answer: a verbalizer.
+
+        ``task.with_label_words({"positive": "great", "negative": "terrible"})`` asks
+        for the same classes in other words (Schick and Schütze 2021, section 3).
+        Rows and answer vocabulary change, the prompts do not.
+
+        Raises
+        ------
+        DataError
+            If an answer has no word of its own, or a key is no answer of the task.
+        """
+        words = label_words(self.answers, words, self.name)
+        rows = {
+            name: part.remove_columns("answer").add_column(
+                "answer", relabel(list(part["answer"]), words, name)
+            )
+            for name, part in self.rows.items()
+        }
+        return replace(self, answers=list(words.values()), rows=rows)
 
     def few_shot(self, per_answer: int, seed: int) -> "Task":
         """Return a copy with ``per_answer`` training rows of each answer.
@@ -270,7 +291,7 @@ class Task:
 
 def task_names() -> list[str]:
     """Return the names of the tasks that ship with the package."""
-    return list(_catalogue())
+    return list(catalogue())
 
 
 def load_task(name: str | Mapping[str, Any]) -> Task:
@@ -288,32 +309,12 @@ def load_task(name: str | Mapping[str, Any]) -> Task:
     """
     if isinstance(name, Mapping):
         return Task.from_dataset(name)
-    catalogue = _catalogue()
-    if name not in catalogue:
+    known = catalogue()
+    if name not in known:
         raise DataError(
-            f"no task is called {name!r}.{did_you_mean(name, catalogue)} There are: "
-            f"{', '.join(catalogue)}. For rows of your own: Task.from_rows(path)."
+            f"no task is called {name!r}.{did_you_mean(name, known)} There are: "
+            f"{', '.join(known)}. For rows of your own: Task.from_rows(path)."
         )
     folder = data_dir() / name
     files = {split: folder / f"{split}.jsonl" for split in SPLITS}
-    return Task.from_rows(**files, name=name, **catalogue[name])
-
-
-def data_dir() -> Path:
-    """Return the folder of the task files: in the wheel, or beside the package.
-
-    Raises
-    ------
-    DataError
-        If neither has them.
-    """
-    places = (PACKAGE / "_data", REPOSITORY / "data")
-    for folder in places:
-        if (folder / "tasks.toml").exists():
-            return folder
-    where = " or ".join(map(str, places))
-    raise DataError(f"there is no tasks.toml in {where}: install ptlearn again.")
-
-
-def _catalogue() -> dict[str, dict]:
-    return tomllib.loads((data_dir() / "tasks.toml").read_text(encoding="utf-8"))
+    return Task.from_rows(**files, name=name, **known[name])

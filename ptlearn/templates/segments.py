@@ -8,9 +8,12 @@ anchor text, and its ids are cut out by their offsets.
 """
 
 import os
+import warnings
+from collections.abc import Iterable
 
 from ..errors import ModelError
 from ..lm.language_model import LanguageModel
+from .language import Piece
 
 ANCHORS = (".", "☃", "x")
 """Texts to encode a segment behind; the first that shares no token with it is taken."""
@@ -86,6 +89,19 @@ class SegmentTokenizer:
         found = [self(whole, at_start=at_start) for whole in wholes]
         ids = list(os.path.commonprefix(found))[:-1]
         return ids if len(ids) >= FEWEST_LASTING else []
+
+    def warn_of_unknown_words(self, pieces: Iterable[Piece]) -> None:
+        """Say so where a template has words that a small vocabulary lacks."""
+        unknown = self._tokenizer.unk_token
+        for piece in pieces:
+            words = getattr(piece, "text", "") or getattr(piece, "words", "")
+            ids = self(words) if unknown and words.strip() else ()
+            if self._tokenizer.unk_token_id in ids:
+                warnings.warn(
+                    f"the tokenizer of {self._name} does not know every word of "
+                    f"{words.strip()!r}; for those it reads {unknown}",
+                    stacklevel=5,
+                )
 
     def _encode(self, text: str) -> tuple[int, ...]:
         return tuple(self._tokenizer(text, add_special_tokens=False)["input_ids"])

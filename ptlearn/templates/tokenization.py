@@ -83,6 +83,7 @@ class TemplateTokens:
             if isinstance(piece, Virtual | VirtualWords):
                 self._add_slots(index, piece)
         self.shared_ids, self.starts_frozen = self._leading_parts()
+        self._segment_ids.warn_of_unknown_words(template.pieces)
 
     def _check_answer_place(self) -> None:
         *before, last = self.template.pieces

@@ -1,53 +1,71 @@
 """Whether keys and values of frozen contexts are worth keeping between steps."""
 
+import warnings
 from collections.abc import Sequence
 
-from ..forward.kv_cache import ContextCache
+from ..forward.kv_cache import ContextCache, frozen_context
 from ..templates.tokenization import Example
 
-READING_ALONE_COSTS = 32
-"""Reading one context alone costs about as much as this many tokens in a batch."""
+KEEPING_COSTS = 8
+"""Keeping one context, and putting it before the live tokens at each step, costs about
+as much as reading this many tokens once."""
 
 
 def pays_to_keep(examples: Sequence[Example], visits: float) -> bool:
-    """Return whether reading frozen contexts alone, once, saves time in a run.
+    """Return whether keeping the examples' frozen contexts saves time in a run.
 
-    Read alone, a context costs a whole pass over the weights, however short it is;
-    each later visit saves its tokens. The first visit saves nothing. A run that
-    meets short examples once or twice is faster reading them with the rest. Only the
-    settings and the rows decide, so that a resumed run decides alike.
+    The first visit reads a context; each later one saves its tokens. Only the settings
+    and the rows decide, so that a resumed run decides alike.
 
     Parameters
     ----------
     visits : float
         How often the run meets each example.
     """
-    saved = (visits - 1) * _frozen_tokens(examples)
-    return saved > READING_ALONE_COSTS * len(examples)
+    return (visits - 1) * _tokens(examples) > KEEPING_COSTS * len(examples)
 
 
 def context_caches(
-    splits: Sequence[tuple[Sequence[Example], float]], max_bytes: int
-) -> list[ContextCache | None]:
-    """Return a cache for each split; None where it does not pay.
+    splits: dict[str, tuple[Sequence[Example], float]],
+    max_bytes: int,
+    bytes_per_token: int,
+) -> dict[str, ContextCache | None]:
+    """Return a cache for each split; None where it does not pay or does not fit.
 
-    Each split gets a share of the memory in proportion to its frozen tokens. So
-    whatever fits together is kept, and no split takes all from another.
+    A split's contexts are kept together or not at all: one context that must be read
+    again makes its whole batch as long as itself. Those that are met most often come
+    first.
 
     Parameters
     ----------
-    splits : sequence of (examples, visits)
+    splits : dict of str to (examples, visits)
         As in :func:`pays_to_keep`.
     max_bytes : int
         Of all caches together.
+    bytes_per_token : int
+        See :meth:`ForwardPlan.bytes_per_token`.
     """
-    tokens = [
-        _frozen_tokens(examples) if pays_to_keep(examples, visits) else 0
-        for examples, visits in splits
-    ]
-    return [ContextCache(max_bytes * n // sum(tokens)) if n else None for n in tokens]
+    caches: dict[str, ContextCache | None] = dict.fromkeys(splits)
+    left = max_bytes
+    for name in sorted(splits, key=lambda name: splits[name][1], reverse=True):
+        examples, visits = splits[name]
+        if not pays_to_keep(examples, visits):
+            continue
+        contexts = {frozen_context(example.ids) for example in examples}
+        needed = sum(map(len, contexts)) * bytes_per_token
+        if needed <= left:
+            caches[name], left = ContextCache(contexts), left - needed
+        elif max_bytes:
+            warnings.warn(
+                f"the words before the virtual tokens of the {name} rows are read anew "
+                f"at each step, for keeping them would take {needed / 2**20:,.0f} MiB "
+                f"and {left / 2**20:,.0f} of kv_cache_bytes are left. With more, "
+                "training is faster",
+                stacklevel=5,  # the call of fit
+            )
+    return caches
 
 
-def _frozen_tokens(examples: Sequence[Example]) -> int:
+def _tokens(examples: Sequence[Example]) -> int:
     """Return how many tokens come before the first virtual one, in all examples."""
-    return sum(next((i for i, t in enumerate(e.ids) if t < 0), 0) for e in examples)
+    return sum(len(frozen_context(example.ids)) for example in examples)

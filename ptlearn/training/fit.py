@@ -80,7 +80,8 @@ def fit(
         For the order of the examples and the encoder's dropout.
     kv_cache_bytes : int
         Memory for keys and values of frozen contexts that are kept between steps, in
-        bytes; training and dev rows together. It changes the speed and no result.
+        bytes; training and dev rows together. Contexts that do not fit are read anew
+        at each step: slower, and the same numbers up to rounding.
     checkpoint_dir : path, optional
         Writes a checkpoint there at each dev evaluation.
     resume : bool

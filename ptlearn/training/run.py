@@ -97,7 +97,6 @@ class TrainingRun:
     def _identity(self) -> dict:
         """Everything that decides the numbers of the run."""
         config = dict(vars(self.config))
-        del config["kv_cache_bytes"]  # changes the speed and not one bit
         if self.config.schedule == "plateau":
             del config["steps"]  # only says when to stop
         return config | {
@@ -149,10 +148,12 @@ class TrainingRun:
                 self.schedule.see(record["step"], record["dev_loss"])
         visits = planned * config.batch_size / len(self.examples)
         dev_visits = 1 + planned / config.evaluate_every
-        self.context_cache, self.dev.context_cache = context_caches(
-            [(self.examples, visits), (self.dev.examples, dev_visits)],
+        caches = context_caches(
+            {"train": (self.examples, visits), "dev": (self.dev.examples, dev_visits)},
             config.kv_cache_bytes,
+            self.tuner._plan.bytes_per_token(),
         )
+        self.context_cache, self.dev.context_cache = caches["train"], caches["dev"]
 
     def _progress_bar(self, progress: bool) -> tqdm:
         return tqdm(

@@ -5,21 +5,55 @@ from pathlib import Path
 import pytest
 
 from ptlearn.course import doctor, runner
+from ptlearn.course.site import build
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """Lessons and pages are not made; what was asked for is kept."""
+    asked = {"lessons": [], "pages": []}
+
+    def build_site(out=None, **options):
+        asked["pages"].append((out, options))
+        return Path("start.html")
+
+    def run_lessons(*arguments):
+        asked["lessons"].append(arguments)
+        return [runner.Result("01_discrete_prompts", 2.0, 4, 4, asked.get("error", ""))]
+
+    monkeypatch.setattr(runner, "run_lessons", run_lessons)
+    monkeypatch.setattr(build, "build_site", build_site)
+    return asked
 
 
 @pytest.mark.parametrize(("error", "code"), [("", 0), ("cell 3 raised KeyError", 1)])
-def test_course_exits_as_the_lessons_did(shell, monkeypatch, error, code):
-    asked = []
-
-    def run_lessons(*arguments):
-        asked.append(arguments)
-        return [runner.Result("01_discrete_prompts", 2.0, 4, 4, error)]
-
-    monkeypatch.setattr(runner, "run_lessons", run_lessons)
+def test_course_exits_as_the_lessons_did(shell, made, error, code):
+    made["error"] = error
     said = shell("course", "--lesson", "01", "--device", "cuda", code=code)
-    assert asked == [("01", None, "cuda", None)]
+    assert made["lessons"] == [("01", None, "cuda", runner.OUT)]
     assert "01_discrete_prompts      2.0    4 of 4" in said.out
     assert error in said.err
+    assert "start.html" in said.out, "a failed lesson has its page, too"
+
+
+def test_pages_show_what_was_run_here(shell, made, tmp_path):
+    shell("course", "--out", tmp_path)
+    options = {"executed": tmp_path, "strict": False}
+    assert made["pages"] == [(tmp_path / "site", options)]
+    shell("course", "--no-pages")
+    assert len(made["pages"]) == 1
+
+
+def test_lessons_run_where_pages_cannot_be_made(shell, made, monkeypatch):
+    monkeypatch.setattr(build, "missing_packages", lambda: "Pages need sphinx.")
+    said = shell("course")
+    assert "Pages need sphinx. The lessons run without." in said.err
+    assert made["lessons"] and not made["pages"]
+
+
+def test_site_builds_from_what_is_stored(shell, made, tmp_path):
+    assert "start.html" in shell("site", "--out", tmp_path).out
+    assert made["pages"] == [(tmp_path, {})]
 
 
 def test_doctor_fails_without_the_model(shell, tmp_path, monkeypatch):

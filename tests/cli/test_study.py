@@ -90,6 +90,22 @@ def test_why_goes_on_with_the_experiments_that_lack_rows(tmp_path):
     assert "no experiment is called 'surfac'" in str(found.exception)
 
 
+def test_relatives_plan_says_what_is_left_and_runs_nothing(tmp_path):
+    found = shell("relatives", "--plan", "--results", tmp_path)
+    assert found.exit_code == 0, found.output
+    assert "full fine-tuning search" in found.output
+    assert "Left: 32 rows: 148 runs" in found.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_relatives_begins_nothing_that_cannot_end_in_time(tmp_path):
+    rows = tmp_path / "relatives"
+    found = shell("relatives", "--minutes", 0, "--model", "tiny", "--results", rows)
+    assert found.exit_code == 0, found.output
+    assert "LoRA" in found.output
+    assert not (rows / "trials.jsonl").exists()
+
+
 def test_study_without_words_says_what_there_is():
     for words in ([], ["run"], ["plan"]):
         assert shell(*words).exit_code == 2
@@ -101,7 +117,7 @@ def test_help_does_not_wait_for_torch():
 import sys
 from typer.testing import CliRunner
 from ptlearn.cli.app import app
-for words in ([], ["run"], ["plan"], ["list"], ["verify"], ["why"]):
+for words in ([], ["run"], ["plan"], ["list"], ["verify"], ["why"], ["relatives"]):
     assert CliRunner().invoke(app, ["study", *words, "--help"]).exit_code == 0
 print("torch" in sys.modules)
 """

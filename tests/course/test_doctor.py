@@ -23,10 +23,12 @@ def empty_cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def data(tmp_path):
-    """A data folder with one file and its right hash."""
-    (tmp_path / "facts.jsonl").write_text("{}\n")
+    """A data folder with a file and its right hash, and a world with its own."""
     digest = hashlib.sha256(b"{}\n").hexdigest()
-    (tmp_path / "SHA256SUMS").write_text(f"{digest}  facts.jsonl\n")
+    for folder in (tmp_path, tmp_path / "worlds"):
+        folder.mkdir(exist_ok=True)
+        (folder / "facts.jsonl").write_text("{}\n")
+        (folder / "SHA256SUMS").write_text(f"{digest}  facts.jsonl\n")
     return tmp_path
 
 
@@ -89,13 +91,14 @@ def test_data_as_committed():
 
 
 @pytest.mark.parametrize("damage", ["altered", "missing"])
-def test_damaged_data(data, damage):
+@pytest.mark.parametrize("name", ["facts.jsonl", "worlds/facts.jsonl"])
+def test_damaged_data(data, name, damage):
     assert doctor.check_data(data).ok
     if damage == "altered":
-        (data / "facts.jsonl").write_text("{} \n")
+        (data / name).write_text("{} \n")
     else:
-        (data / "facts.jsonl").unlink()
-    assert_fails(doctor.check_data(data), "facts.jsonl", "git checkout")
+        (data / name).unlink()
+    assert_fails(doctor.check_data(data), f": {name}", "git checkout")
 
 
 def test_a_full_disk(empty_cache, monkeypatch):

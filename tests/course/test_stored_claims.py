@@ -85,7 +85,7 @@ def test_a_mixed_prompt_lowers_the_loss_of_its_words_in_every_run():
 def test_the_city_gets_little_attention_and_is_needed_in_every_stored_prompt(
     embedded_lm,
 ):
-    rows = list(pt.load_task("city_country").head("dev", 16).dev)
+    rows = list(pt.load_task("city_country").head("dev", 8).dev)
     swapped = [
         a | {"subject": b["subject"]}
         for a, b in zip(rows, rows[1:] + rows[:1], strict=True)

@@ -326,9 +326,16 @@ def test_an_encoder_decoder_is_refused(save):
 # --- names, devices, number types that do not fit --------------------------------
 
 
-@pytest.mark.parametrize("name", ["smollm2-135", "SmolLM2-135M", "tinny"])
-def test_a_misspelt_name_gets_the_right_one(name):
-    close = "tiny" if name == "tinny" else "smollm2-135m"
+@pytest.mark.parametrize(
+    ("name", "close"),
+    [
+        ("smollm2-135", "smollm2-135m"),
+        ("SmolLM2-135M", "smollm2-135m"),
+        ("tinny", "tiny"),
+        ("world-mask", "world-masked"),
+    ],
+)
+def test_a_misspelt_name_gets_the_right_one(name, close):
     with pytest.raises(ModelError, match=f"Did you mean '{close}'"):
         load_lm(name)
 
@@ -362,6 +369,13 @@ def test_a_folder_may_be_named_almost_like_a_built_in_model(save, monkeypatch):
     (folder / "SmolLM2-135M").symlink_to(folder, target_is_directory=True)
     monkeypatch.chdir(folder)
     assert load_lm("SmolLM2-135M").token_dim == 32
+
+
+@pytest.mark.parametrize("kind", ["causal", "masked"])
+def test_the_models_of_the_invented_world_have_names(kind):
+    lm = load_lm(f"world-{kind}")
+    assert (lm.kind, lm.name, lm.token_dim) == (kind, f"world-{kind}", 128)
+    assert lm.dtype == torch.float32, "though it is stored in float16"
 
 
 def test_a_folder_without_a_model(tmp_path):

@@ -120,8 +120,7 @@ run(EXPERIMENT, folder, Killed(1))
 """
 
 
-@pytest.mark.parametrize("done", [2, 8])
-def test_killed_and_gone_on_gives_the_same_rows(folder, tmp_path, done):
+def test_killed_and_gone_on_gives_the_same_rows(folder, tmp_path, done=4):
     tests = os.path.dirname(os.path.dirname(__file__))
     paths = os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")])
     killed = subprocess.run(

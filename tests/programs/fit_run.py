@@ -137,6 +137,7 @@ def main(out: str, folder: str | None = None) -> None:
         for name, (checkpoints, settings) in runs.items():
             place = Path(folder) / name
             result[name] = killed_on_the_way(lm, place, checkpoints, **settings)
+        result["uninterrupted, spilled over"] = train(lm, **SPILLED_OVER)
         result["uninterrupted plateau"] = train(lm, **PLATEAU)
     if os.environ.get("RANK", "0") == "0":
         Path(out).write_text(json.dumps(result))

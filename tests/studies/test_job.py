@@ -11,7 +11,7 @@ from ptlearn.studies.job import KEY_DEFAULTS, Job
 from ptlearn.studies.store import read_folder, stored_folder
 from ptlearn.training.config import TrainingConfig
 
-# Bounds memory, and leaves every bit as it is.
+# Bounds memory; a job takes the default, and no row moved by more than rounding.
 DECIDES_NO_NUMBER = {"kv_cache_bytes"}
 
 

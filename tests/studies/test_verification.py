@@ -81,8 +81,8 @@ def test_a_row_of_another_run_is_found(tmp_path, told, other, fault):
 
 
 def test_one_wrong_label_in_the_first_steps_is_found(tmp_path, monkeypatch):
-    def mislabelled(job):
-        task = prepared_task(job)
+    def mislabelled(job, *own):
+        task = prepared_task(job, *own)
         rows, tuner = (
             as_rows(task.train),
             pt.PromptTuner(pt.load_lm("tiny"), job.template),

@@ -9,7 +9,7 @@ import pytest
 
 from ptlearn.errors import DataError
 from ptlearn.files import REPOSITORY
-from ptlearn.tasks import task as task_module
+from ptlearn.tasks import shipped
 from ptlearn.tasks.task import Task, load_task, task_names
 
 FACTS = [
@@ -66,14 +66,14 @@ def test_an_installed_package_reads_its_own_copy(tmp_path, monkeypatch):
     for split in ("train", "dev", "test"):
         rows = "".join(json.dumps(row) + "\n" for row in FACTS)
         (package / "_data" / "toy" / f"{split}.jsonl").write_text(rows)
-    monkeypatch.setattr(task_module, "PACKAGE", package)
+    monkeypatch.setattr(shipped, "PACKAGE", package)
     assert task_names() == ["toy"]
     assert load_task("toy").answers == ["France", "Japan"]
 
 
 def test_missing_task_files_are_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(task_module, "PACKAGE", tmp_path)
-    monkeypatch.setattr(task_module, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(shipped, "PACKAGE", tmp_path)
+    monkeypatch.setattr(shipped, "REPOSITORY", tmp_path)
     assert "install ptlearn again" in error(load_task, "capital")
 
 
@@ -320,3 +320,35 @@ def test_unknown_split_names():
     assert "no split is called 'unsupervised'" in message and "validation" in message
     message = error(Task.from_dataset, {"dev": FACTS, "validation": FACTS})
     assert "two splits are both dev" in message
+
+
+# ---------------------------------------------------------------- label words
+
+
+def test_label_words_stand_for_the_answers_in_every_split():
+    task = Task.from_rows(
+        REVIEWS, test=REVIEWS[:1], answer_column="label", labels=WORDS
+    )
+    new = task.with_label_words({"positive": "great", "negative": " terrible"})
+    assert new.answers == ["terrible", "great"]
+    assert list(new.train["answer"]) == ["great", "terrible"]
+    assert list(new.test["answer"]) == ["great"]
+    assert new.train.column_names == task.train.column_names
+    assert list(task.train["answer"]) == ["positive", "negative"], "a copy"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"positive": "great"}, "'negative' of task my-task has no label word"),
+        ({"positive": "great", "negative": " "}, "'negative' of task my-task has no"),
+        ({"positive": "bad", "negative": "bad"}, "'bad' stands for both 'negative'"),
+        (
+            {"positiv": "great", "negative": "bad"},
+            "'positiv' is no answer of task my-task. Did you mean 'positive'? Its",
+        ),
+    ],
+)
+def test_wrong_label_words_are_told(words, said):
+    task = Task.from_rows(REVIEWS, answer_column="label", labels=WORDS)
+    assert said in error(task.with_label_words, words)

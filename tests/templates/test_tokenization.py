@@ -205,3 +205,16 @@ def test_pad_and_embed(lm):
     assert vectors.shape == (2, 3, lm.token_dim)
     assert torch.equal(vectors[1, 1], table[1])
     assert torch.equal(vectors[1, 2], lm.embed(torch.tensor(7)))
+
+
+@pytest.mark.parametrize("text", ["{subject} works as {answer} .", '[V:"he works"]'])
+def test_words_that_a_small_vocabulary_lacks_are_warned_of(text):
+    text = text if "{answer}" in text else text + " {answer} ."
+    with pytest.warns(UserWarning, match="does not know every word of .*works"):
+        TemplateTokens(masked_lm("bert"), Template(text))
+
+
+@pytest.mark.filterwarnings("error")
+def test_words_that_the_vocabulary_has_are_not_warned_of():
+    TemplateTokens(masked_lm("bert"), Template("{subject} is in [V:2] {answer} ."))
+    TemplateTokens(pt.load_lm("tiny"), Template("{subject} wörks äs {answer}"))

@@ -30,7 +30,7 @@ def test_fit_takes_the_settings_and_their_defaults_from_the_config():
 def test_fit_and_the_config_describe_each_setting_in_the_same_words():
     def described(thing):
         text = inspect.getdoc(thing)
-        return text[text.index("steps : int or None") : text.index("no result.")]
+        return text[text.index("steps : int or None") : text.index("up to rounding.")]
 
     assert described(pt.fit) == described(TrainingConfig)
     for field in fields(TrainingConfig):

@@ -152,17 +152,24 @@ def test_one_memory_bound_holds_for_training_and_dev_contexts(
     ]
     train, dev = rows[:train_rows], rows[train_rows:]
     task = pt.Task.from_rows(train, dev=dev)
-    tuner = pt.PromptTuner(lm, "{subject} [V:2] {answer}")
-    wanted = fit(tuner, task)
+
+    def run(kv_cache_bytes):
+        caches.clear()
+        tuner = pt.PromptTuner(lm, "{subject} [V:2] {answer}")
+        return fit(tuner, task, kv_cache_bytes=kv_cache_bytes)
+
+    wanted = run(10**9)
     whole = sum(cache.bytes for cache in caches)
-    caches.clear()
-    tuner = pt.PromptTuner(lm, "{subject} [V:2] {answer}")
-    history = fit(tuner, task, kv_cache_bytes=whole * 3 // 4)
-    assert 0 < sum(cache.bytes for cache in caches) <= whole * 3 // 4
-    assert same(history, wanted)
-    caches.clear()
-    fit(pt.PromptTuner(lm, "{subject} [V:2] {answer}"), task, kv_cache_bytes=whole)
-    assert sum(cache.bytes for cache in caches) == whole
+    assert len(caches) == 2
+    assert same(run(whole), wanted), "a bound that is just enough changes nothing"
+    assert len(caches) == 2
+    with pytest.warns(UserWarning, match="are read anew at each step"):
+        history = run(whole - 1)
+    assert len(caches) == 1 and 0 < sum(cache.bytes for cache in caches) < whole
+    near = pytest.approx(wanted.frame["loss"].to_numpy(), rel=1e-4)
+    assert history.frame["loss"].to_numpy() == near
+    run(0)
+    assert not caches
 
 
 # ---- when it stops

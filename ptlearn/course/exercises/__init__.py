@@ -29,6 +29,9 @@ from .lesson_03 import ex03_1, ex03_2, ex03_3, ex03_4
 from .lesson_04 import ex04_1, ex04_2, ex04_3, ex04_4
 from .lesson_05 import ex05_1, ex05_2, ex05_3, ex05_4
 from .lesson_06 import ex06_1, ex06_2, ex06_3, ex06_4
+from .lesson_07 import ex07_1, ex07_2, ex07_3, ex07_4
+from .lesson_08 import ex08_1, ex08_2, ex08_3, ex08_4
+from .lesson_09 import ex09_1, ex09_2, ex09_3, ex09_4
 from .lesson_10 import ex10_1, ex10_2, ex10_3, ex10_4
 
 __all__ = [
@@ -64,8 +67,20 @@ __all__ = [
     "ex06_2",
     "ex06_3",
     "ex06_4",
+    "ex07_1",
+    "ex07_2",
+    "ex07_3",
+    "ex07_4",
     "ex10_1",
     "ex10_2",
     "ex10_3",
     "ex10_4",
+    "ex09_1",
+    "ex09_2",
+    "ex09_3",
+    "ex09_4",
+    "ex08_1",
+    "ex08_2",
+    "ex08_3",
+    "ex08_4",
 ]

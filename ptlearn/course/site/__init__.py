@@ -1,0 +1,1 @@
+"""The web edition: the lessons, the reference and what was measured, as pages."""

@@ -1,0 +1,92 @@
+"""What the course found, for the start page: one picture and one table.
+
+Both come from the stored rows by :mod:`ptlearn.course.said_and_found`; no number and no
+verdict is typed.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from ... import plots
+from ...studies.catalogue import load_study
+from ...studies.verdict import Rule
+from .. import said_and_found
+from ..results_page import DOTS_PER_INCH
+
+PICTURE = "found.png"
+
+
+def found(folder: Path | None = None) -> pd.DataFrame:
+    """Return the judged claims of the studies that have been run.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Where the rows lie; None: the stored ones.
+    """
+    judged = said_and_found.table(folder)
+    return judged[judged["verdict"] != said_and_found.NOT_RUN]
+
+
+def draw(judged: pd.DataFrame, folder: Path) -> str:
+    """Save the picture in a folder; return it as Markdown, with its description."""
+    effect = Rule().smallest_effect
+    figure = plots.differences_by_study(judged, smallest_effect=effect)
+    figure.savefig(folder / PICTURE, dpi=DOTS_PER_INCH, metadata={"Software": None})
+    return f"![{describe(judged)}]({PICTURE})"
+
+
+def describe(judged: pd.DataFrame) -> str:
+    """Say in words what the picture shows."""
+    parts = []
+    for study, lines in judged.groupby("study", sort=False):
+        counts = lines["verdict"].value_counts()
+        told = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
+        widest = lines.loc[lines["difference"].abs().idxmax()]
+        parts.append(
+            f"on {study}: {told}; the largest is {widest['difference']:+.3f} "
+            f"({widest['contrast']})"
+        )
+    number = judged["contrast"].nunique()
+    return f"Differences in score of {number} comparisons, {'; '.join(parts)}."
+
+
+def table(judged: pd.DataFrame) -> str:
+    """Write the claims as a Markdown table, with a column for each study."""
+    studies = list(dict.fromkeys(judged["study"]))
+    lines = [["what is said, and by whom", *studies]]
+    lines.append(["---"] * len(lines[0]))
+    for (claim, source), group in judged.groupby(["claim", "source"], sort=False):
+        cells = {line["study"]: _cell(line) for line in group.to_dict("records")}
+        said = f"{claim}<br>*{source}*"
+        lines.append([said, *(cells.get(name, "") for name in studies)])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _cell(line: dict) -> str:
+    star = "" if line["planned"] else " \\*"
+    return (
+        f"**{line['verdict']}**{star}<br>{line['difference']:+.3f} "
+        f"[{line['low']:+.3f},&nbsp;{line['high']:+.3f}]"
+    )
+
+
+def how_to_read(judged: pd.DataFrame) -> str:
+    """Say what the words of the table mean, with the rule's own numbers."""
+    rule = Rule()
+    asked = [
+        f"*{name}*: {load_study(name).question.partition(':')[0].lower()}"
+        for name in dict.fromkeys(judged["study"])
+    ]
+    text = (
+        f"The tasks are {'; '.join(asked)}.\n\n*Better* and *worse*: the difference "
+        f"is at least {rule.smallest_effect:g}, "
+        "and chance alone hardly gives it. *Equivalent*: the whole "
+        f"{rule.equivalence_confidence:.0%} interval lies within "
+        f"{rule.smallest_effect:g}. *Undecided*: these runs cannot say. In brackets "
+        f"stands the {rule.confidence:.0%} interval."
+    ).replace("%", " %")
+    if not judged["planned"].all():
+        text += " A star marks a comparison that was added after the runs."
+    return text
