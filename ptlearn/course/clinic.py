@@ -28,7 +28,7 @@ WITHOUT_FIELD = "Review\nSentiment: [V:2] {answer}"
 LABELS, OTHER_WORDS = ("negative", "positive"), ("bad", "good")
 TRAIN, DEV = 12, 12
 WORDS = (4, 12)
-STEPS, EVERY = 14, 4
+STEPS, EVERY = 18, 6
 RATE, HOT, COLD = 0.2, 30.0, 1e-5
 CUT = 6
 HIDDEN_SEED = 10
@@ -155,7 +155,7 @@ def admit(lm: "LanguageModel", *, steps: int = STEPS, deal: int = HIDDEN_SEED) -
     ----------
     lm : LanguageModel
     steps : int
-        Of each run, with a dev evaluation after every fourth.
+        Of each run, with a dev evaluation after every sixth.
     deal : int
         Another number gives the letters to other patients.
 

@@ -94,7 +94,10 @@ def _predictions(ax: Axes, patient: "Patient") -> None:
         ax.bar(
             places + shift, heights, 0.4, color=colour, edgecolor="black", label=name
         )
-    ax.set_xticks(places, [short(name, 9) for name in names])
+    # Two lines by turns, or four words would run into each other.
+    low = "\n" if len(names) > 2 else ""
+    labels = [low * (i % 2) + short(name, 9) for i, name in enumerate(names)]
+    ax.set_xticks(places, labels)
     ax.grid(False, axis="x")
     ax.set_ylim(0, 1.45 * len(patient.labels))
     ax.legend(fontsize=6, loc="upper right", ncols=2, handlelength=1)

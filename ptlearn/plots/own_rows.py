@@ -7,7 +7,15 @@ from matplotlib.figure import Figure
 
 from ..training.history import History
 from ..training.learning_findings import yardsticks
-from .style import COLOURS, LINE_STYLES, MARKERS, in_style, new_figure, short
+from .style import (
+    COLOURS,
+    LINE_STYLES,
+    MARKERS,
+    in_style,
+    new_figure,
+    plain_log,
+    short,
+)
 
 
 @in_style
@@ -69,6 +77,7 @@ def loss_beside_prior(history: History, labels: Sequence[str]) -> Figure:
     ax.plot(dev["step"], dev["dev_loss"], "s--", color=COLOURS[1], label="dev")
     ax.axhline(prior, color="black", ls=":", label="labels' shares alone")
     ax.axvline(history.best_step, color="grey", lw=1, label="step kept")
-    ax.set(xlabel="step", ylabel="loss (nats)", ylim=(0, None))
+    ax.set(xlabel="step", ylabel="loss (nats), logarithmic")
+    plain_log(ax.yaxis)
     ax.legend(fontsize=8)
     return fig

@@ -18,7 +18,7 @@ from .history import History
 
 Loss = Callable[[PromptTuner, list[dict]], Tensor]
 EIGHT, EIGHT_STEPS = 8, 20
-LEARNT = 0.2
+LEARNT = 0.3
 """Loss on eight rows, in nats, below which they are learnt by heart."""
 SAME_LOSS = 0.01
 """Relative difference of two ways to compute one loss that rounding may make."""
