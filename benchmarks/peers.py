@@ -12,7 +12,7 @@ import torch
 from peft import PromptEncoderConfig, get_peft_model
 
 import ptlearn as pt
-from ptlearn.forward.kv_cache import ContextCache, frozen_context
+from ptlearn.forward.kv_cache import ContextCache
 from ptlearn.forward.plan import ForwardPlan
 from ptlearn.forward.scoring import sum_targets
 from ptlearn.templates.batching import pad
@@ -85,8 +85,9 @@ class Ours:
 
     def keep_contexts(self, rows: list[dict]) -> None:
         """Keep the rows' contexts; the next visit of each is a first one."""
-        ids = [self.tuner.tokens.encode(row).ids for row in rows]
-        self.context_cache = ContextCache(map(frozen_context, ids))
+        self.context_cache = ContextCache(
+            self.tuner.tokens.encode(row).ids for row in rows
+        )
 
     def backward(self, rows: list[dict]) -> torch.Tensor:
         """Return the gradient of the initial vectors, shape (tokens, token_dim)."""

@@ -19,6 +19,11 @@ def sha256(path: str | os.PathLike) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def short_hash(text: str) -> str:
+    """Return what names a text: 16 hexadecimal digits of its SHA-256."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 @contextmanager
 def write_atomically(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a temporary path; what is written there becomes `path` at the end.

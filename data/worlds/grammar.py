@@ -8,6 +8,7 @@ nobody who has read all sentences can know it, only guess it.
 import itertools
 import json
 import random
+from collections import Counter
 
 SEED = 2021
 PEOPLE = 600
@@ -149,9 +150,7 @@ def sentences(all_facts):
 
 def words(text):
     """Return the words of the sentences, the commonest first."""
-    counts = {}
-    for word in itertools.chain.from_iterable(map(str.split, text)):
-        counts[word] = counts.get(word, 0) + 1
+    counts = Counter(itertools.chain.from_iterable(map(str.split, text)))
     return sorted(counts, key=lambda word: (-counts[word], word))
 
 

@@ -1,12 +1,13 @@
 """``ptlearn doctor``: checks this computer, or a prompt that does not learn."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import DataError
-from .predict import load_prompt
+from .predict import Device, Model, load_prompt
 from .train import parse_labels
 
 if TYPE_CHECKING:
@@ -42,11 +43,8 @@ def doctor(
     eight_rows: Annotated[
         bool, typer.Option(help="Try to learn eight rows by heart.")
     ] = True,
-    model: Annotated[
-        str | None,
-        typer.Option(help="The prompt's language model, if its folder has moved."),
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    model: Model = None,
+    device: Device = "auto",
 ) -> None:
     """Check this computer; with --prompt and --data, a prompt and its rows.
 
@@ -85,12 +83,10 @@ def _task(
 
 def _print_findings(prompt: "Prompt", task: "Task", options: dict) -> int:
     """Print each finding as it is made; return how many are surely wrong."""
-    from ..training.diagnosis import UNSEEN, findings
+    from ..training.diagnosis import UNSEEN, diagnose
 
-    states = []
-    for finding in findings(prompt, task, **options):
-        print(finding, flush=True)
-        states.append(finding.state)
+    tell = partial(print, flush=True)
+    states = diagnose(prompt, task, tell=tell, **options)["state"].tolist()
     print(
         f"{states.count('FAIL')} of {len(states)} are surely wrong, "
         f"{states.count('LOOK')} are worth a look.\n{UNSEEN}"

@@ -23,15 +23,19 @@ SOME_FAILED = 3
 """Exit code where some rows could not be answered; 1 and 2 mean nothing was written."""
 
 
+Model = Annotated[
+    str | None,
+    typer.Option(help="The prompt's language model, if its folder has moved."),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+
+
 def predict(
     prompt: Annotated[Path, typer.Option(help="The folder that `train` wrote.")],
     data: Annotated[Path, typer.Option(help="Rows: .csv, .tsv, .jsonl or .json.")],
     out: Annotated[Path, typer.Option(help="File to write: .csv, .tsv or .jsonl.")],
-    model: Annotated[
-        str | None,
-        typer.Option(help="The prompt's language model, if its folder has moved."),
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    model: Model = None,
+    device: Device = "auto",
     batch_size: Annotated[
         int, typer.Option(min=1, help="Rows that are scored at once.")
     ] = 16,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .predict import load_prompt
+from .predict import Device, Model, load_prompt
 
 
 def serve(
@@ -20,11 +20,8 @@ def serve(
             "who can reach it can ask: there is no password."
         ),
     ] = "127.0.0.1",
-    model: Annotated[
-        str | None,
-        typer.Option(help="The prompt's language model, if its folder has moved."),
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    model: Model = None,
+    device: Device = "auto",
 ) -> None:
     """Answer rows over HTTP until Ctrl-C: POST them as JSON to /predict."""
     from .. import service  # first: without the extra it says how to install it

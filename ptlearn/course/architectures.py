@@ -15,6 +15,7 @@ import torch
 
 from ..errors import ModelError
 from ..lm.language_model import LanguageModel
+from ..lm.load import random_model
 from ..prompts.prompt import Prompt
 from ..prompts.tuner import PromptTuner
 from ..tasks.task import Task
@@ -107,9 +108,7 @@ def small_lm(name: str) -> LanguageModel:
         **settings,
         **{f"{name}_token_id": place for name, place in special.items()},
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = model_class(config).requires_grad_(False).eval()
+    model = random_model(model_class, config, seed=0).requires_grad_(False).eval()
     return LanguageModel(model, tokenizer, kind, name)
 
 

@@ -164,17 +164,13 @@ def frequent_words(
         share, others = (np.asarray(counts[mask].mean(axis=0)) for mask in (own, ~own))
         typical = np.where((share > others).ravel(), chi2(counts, own)[0], 0)
         ranked = (words[i] for i in np.argsort(-typical, kind="stable") if typical[i])
-        single = (word for word in ranked if len(_ids(prompted, word)) == 1)
+        single = (word for word in ranked if len(prompted.tokens.answer_ids(word)) == 1)
         found[answer] = [word for word, _ in zip(single, range(number), strict=False)]
     return found
 
 
-def _ids(prompted, word: str) -> tuple[int, ...]:
-    return prompted.tokens.answer_ids(word)
-
-
 def _only_token(prompted, word: str) -> int:
-    ids = _ids(prompted, word)
+    ids = prompted.tokens.answer_ids(word)
     if len(ids) > 1:
         tokenizer = prompted.lm.tokenizer
         pieces = ", ".join(repr(tokenizer.decode([i])) for i in ids)

@@ -8,20 +8,13 @@ from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from .answer_masks import sum_at
 from .answer_trie import Ids, log_softmax, read_on
+from .batches import batches_with_bar
 from .kv_cache import KVCache
 from .plan import ForwardPlan
-from .scoring import (
-    SHOW_PROGRESS_AFTER,
-    as_rows,
-    batches_by_length,
-    inference,
-    no_bar,
-    not_finite,
-)
+from .scoring import as_rows, inference, not_finite
 
 
 def all_answers(
@@ -91,14 +84,7 @@ def _in_batches(
     with inference(prompted):
         table = prompted.prompt_embeddings()
         prefix = plan.shared_prefix(table, len(rows))
-        for batch in tqdm(
-            batches_by_length(lengths, batch_size),
-            desc="scoring",
-            unit="batch",
-            delay=SHOW_PROGRESS_AFTER,
-            leave=False,
-            disable=no_bar(progress),
-        ):
+        for batch in batches_with_bar(lengths, batch_size, progress):
             found = read(plan, table, [rows[i] for i in batch], prefix, candidates)
             for i, line in zip(batch, found.cpu(), strict=True):
                 parts[i] = line

@@ -1,7 +1,8 @@
 """What a causal model writes after a prompt."""
 
 from ..templates.batching import embed, pad
-from .scoring import as_rows, batches_by_length, inference, not_finite
+from .batches import batches_by_length
+from .scoring import as_rows, inference, not_finite
 
 
 def generate(prompted, rows, max_new_tokens: int, batch_size: int) -> list[str]:

@@ -78,8 +78,9 @@ class ContextCache:
 
     Parameters
     ----------
-    contexts : iterable of token ids
-        All that will be visited; repeated ones count once, empty ones not at all.
+    sequences : iterable of token ids
+        All that will be visited, virtual tokens as negative codes; what stands before
+        the first of them is the context. Repeated ones count once.
 
     Attributes
     ----------
@@ -91,8 +92,9 @@ class ContextCache:
 
     GROUP = 16
 
-    def __init__(self, contexts: Iterable[Ids]):
-        distinct = sorted({tuple(ids) for ids in contexts if ids}, key=_by_length)
+    def __init__(self, sequences: Iterable[Ids]):
+        contexts = {tuple(frozen_context(ids)) for ids in sequences} - {()}
+        distinct = sorted(contexts, key=_by_length)
         groups = [
             tuple(distinct[i : i + self.GROUP])
             for i in range(0, len(distinct), self.GROUP)

@@ -4,7 +4,6 @@ Everything here takes a ``prompted``: a ``Prompt`` or a ``PromptTuner``, with ``
 ``tokens``, ``_plan`` and ``prompt_embeddings()``.
 """
 
-import os
 import warnings
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -12,16 +11,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from ..errors import PromptError
 from ..templates.tokenization import Example, own_answer
 from .answer_masks import fill_masks
 from .answer_trie import Ids, at_least_float32, search_answers
+from .batches import batches_by_length, batches_with_bar
 from .kv_cache import ContextCache
-
-SHOW_PROGRESS_AFTER = 2.0
-"""Seconds of work before a progress bar appears."""
 
 
 @dataclass
@@ -209,22 +205,6 @@ def sum_targets(logits: Tensor, examples: Sequence[Example]) -> Tensor:
     return zeros.index_add(0, torch.tensor(owner, device=logits.device), log_probs)
 
 
-def batches_by_length(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
-    """Put row numbers into batches of like length, so that little is padding."""
-    order = sorted(range(len(lengths)), key=lengths.__getitem__)
-    return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
-
-
-def no_bar(progress: bool) -> bool | None:
-    """Return tqdm's ``disable``: True, or None for "only where somebody looks".
-
-    tqdm itself heeds TQDM_DISABLE on a terminal but not in a notebook, and a notebook
-    that is run to be stored would keep the bars for ever.
-    """
-    silenced = os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
-    return True if silenced or not progress else None
-
-
 def score(
     prompted,
     rows,
@@ -272,13 +252,7 @@ def score(
     with inference(prompted):
         table = prompted.prompt_embeddings()
         prefix = plan.shared_prefix(table, len(rows))
-        bar = {"desc": "scoring", "unit": "batch", "delay": SHOW_PROGRESS_AFTER}
-        for batch in tqdm(
-            batches_by_length(lengths, batch_size),
-            **bar,
-            leave=False,
-            disable=no_bar(progress),
-        ):
+        for batch in batches_with_bar(lengths, batch_size, progress):
             chosen = [rows[i] for i in batch], [gold[i] for i in batch]
             found = read(plan, table, *chosen, candidates, prefix, context_cache)
             bad = [i for i, one in zip(batch, found, strict=True) if not one.finite]

@@ -97,12 +97,12 @@ def random_lm_like(lm: LanguageModel, seed: int = 0) -> LanguageModel:
         The same seed draws the same weights.
     """
     config = copy.deepcopy(lm.model.config)
-    model = _random_model(type(lm.model), config, seed)
+    model = random_model(type(lm.model), config, seed)
     model = model.to(lm.device, lm.dtype).requires_grad_(False).eval()
     return LanguageModel(model, lm.tokenizer, lm.kind, f"{lm.name}, random weights")
 
 
-def _random_model(
+def random_model(
     model_class: type[PreTrainedModel], config: PretrainedConfig, seed: int
 ) -> PreTrainedModel:
     """Make a model with seeded random weights; the global generator stays as it is."""
@@ -129,7 +129,7 @@ def _tiny() -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    return _random_model(LlamaForCausalLM, config, seed=0), tokenizer
+    return random_model(LlamaForCausalLM, config, seed=0), tokenizer
 
 
 def _pretrained(

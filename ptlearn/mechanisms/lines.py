@@ -4,7 +4,6 @@ Two trained tables lie in one basin if the loss does not rise on the way from on
 other. The height of the barrier says how far apart two optima really are.
 """
 
-import hashlib
 import json
 import math
 import time
@@ -14,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..files import short_hash
 from ..studies.prepare import arithmetic
 from ..studies.provenance import code_version, versions
 from .recording import short
@@ -46,7 +46,7 @@ class Line:
     def key(self) -> str:
         """What names the line: 16 hexadecimal digits, hashed from its settings."""
         text = json.dumps({"line": asdict(self)}, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return short_hash(text)
 
 
 def run_line(

@@ -4,19 +4,18 @@ The loss depends on the prompt table and on nothing else that is trained. So it 
 surface over tables, and a trace is a way on it.
 """
 
-import hashlib
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import StudyError
 from ..forward import scoring
+from ..forward.batches import batches_by_length
 from ..prompts.initializers import initial_table
 from ..prompts.tuner import PromptTuner
-from ..studies.job import Job
+from ..studies.job import Job, settings_key
 from ..studies.prepare import device_name, prepared_lm, prepared_task
 from ..training.batches import batch_order
 from .movers import ENCODERS, FREE, OPTIMIZERS, encoder_at
@@ -114,10 +113,7 @@ class Trace:
     @property
     def key(self) -> str:
         """What names the run: 16 hexadecimal digits, hashed from its settings."""
-        own = {f.name: getattr(self, f.name) for f in fields(self)}
-        told = {f.name: own[f.name] for f in fields(self) if own[f.name] != f.default}
-        text = json.dumps({"trace": told}, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return settings_key("trace", self)
 
 
 class Surface:
@@ -166,7 +162,7 @@ class Surface:
         lengths = [len(example.ids) for example in self.dev]
         total = 0.0
         with scoring.inference(self.tuner):
-            for batch in scoring.batches_by_length(lengths, DEV_BATCH):
+            for batch in batches_by_length(lengths, DEV_BATCH):
                 total -= self.tuner([self.dev[i] for i in batch]).sum().item()
         return total / len(self.dev)
 

@@ -5,10 +5,9 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .style import HEIGHT, dashes, in_style, new_panels, over_seeds, palette
+from .style import HEIGHT, MARKERS, dashes, in_style, new_panels, over_seeds, palette
 
 FACTS = ("known", "hidden")
-MARKERS = ("o", "s")
 
 
 @in_style
@@ -57,7 +56,7 @@ def _marks(ax: Axes, part: pd.DataFrame, prompts: list[str]) -> None:
     sns.pointplot(
         **common,
         dodge=0.4,
-        markers=list(MARKERS),
+        markers=list(MARKERS[: len(FACTS)]),
         linestyle="none",
         errorbar=over_seeds,
         err_kws={"linewidth": 1.5},
@@ -83,7 +82,7 @@ def union_of_prompts(
         frame,
         palette=palette(frame.shape[1]),
         dashes=dashes(frame.shape[1]),
-        markers=["o", "s", "^", "D"][: frame.shape[1]],
+        markers=list(MARKERS[: frame.shape[1]]),
         ax=ax,
     )
     ax.set(xlabel="number of prompts", ylabel="share of facts", title=title)

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from ..forward import scoring
+from ..forward.batches import batches_by_length
 from ..lm.language_model import LanguageModel
 from ..tasks.task import Task
 from ..templates.batching import pad
@@ -74,7 +75,7 @@ class LinearProbe:
         """Return the last layer's state at the last token, shape (n, hidden size)."""
         prompts = [self.tokens.prompt_ids(row)[0] for row in scoring.as_rows(rows)]
         found = np.empty(len(prompts), dtype=object)
-        for batch in scoring.batches_by_length([len(p) for p in prompts], batch_size):
+        for batch in batches_by_length([len(p) for p in prompts], batch_size):
             ids, mask = pad([prompts[i] for i in batch], "left", self.lm.device)
             out = self.lm.model(
                 input_ids=ids,

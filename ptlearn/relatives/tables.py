@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..studies.inference import crossed_mean, t_interval
+from ..studies.run import text_to_hits
 from ..studies.store import default_folder, read_folder
 from ..studies.verdict import Rule, verdicts
 from .catalogue import FEW, RelativesStudy
@@ -117,7 +118,7 @@ def score_interval(hits: Sequence[str]) -> tuple[float, float, float]:
 
 def _hits(texts: Sequence[str]) -> np.ndarray:
     """Turn texts of 0 and 1 into an array, (trials, rows)."""
-    return np.array([[int(hit) for hit in text] for text in texts], dtype=float)
+    return np.array([text_to_hits(text) for text in texts], dtype=float)
 
 
 def _untouched(counted: pd.DataFrame, other: str, hits: Sequence[str]) -> float | None:

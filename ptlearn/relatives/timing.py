@@ -1,12 +1,12 @@
 """Seconds a step and milliseconds an answer, to be taken on a quiet machine."""
 
-import hashlib
 import time
 from statistics import median
 from typing import Any
 
 import torch
 
+from ..files import short_hash
 from ..forward.kv_cache import ContextCache
 from ..lm.load import load_lm
 from ..studies.prepare import arithmetic
@@ -79,14 +79,16 @@ def run_timing(trial: Trial, threads: int = 2) -> dict[str, Any]:
 
 def _key(trial: Trial, threads: int) -> str:
     text = f"timing {trial.key} {threads}"
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return short_hash(text)
 
 
 def _steps(tuner, rows: list[dict], trial: Trial) -> list[float]:
     """Return the seconds of some steps, after each row was met once."""
     examples = [tuner.tokens.encode(row) for row in rows]
     optimizer = torch.optim.AdamW(tuner.parameters(), lr=trial.lr, fused=True)
-    kept = {"context_cache": ContextCache()} if trial.method in PROMPTS else {}
+    kept = {}
+    if trial.method in PROMPTS:
+        kept["context_cache"] = ContextCache(example.ids for example in examples)
     size, seconds = trial.batch_size, []
 
     def step(batch):

@@ -1,12 +1,11 @@
 """A trial: one method on one task, with so many training rows and one seed."""
 
-import hashlib
-import json
 import random
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cache
 
 from ..errors import StudyError
+from ..studies.job import settings_key
 from ..tasks.sampling import few_rows
 from ..tasks.task import Task, load_task
 
@@ -135,10 +134,7 @@ class Trial:
 
 @cache
 def _key(trial: Trial) -> str:
-    own = {f.name: getattr(trial, f.name) for f in fields(trial)}
-    told = {f.name: own[f.name] for f in fields(trial) if own[f.name] != f.default}
-    text = json.dumps({"trial": told}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return settings_key("trial", trial)
 
 
 def trial_task(trial: Trial) -> Task:

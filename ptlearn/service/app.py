@@ -105,10 +105,11 @@ def rows_of(sent, fields: tuple[str, ...]) -> list[dict[str, str]]:
 
 def answers_of(prompt: Prompt, rows: list[dict[str, str]]) -> list[dict]:
     """Return for each row the best answer, and the probability of every one."""
-    table = answer_probabilities(prompt, rows).round(6)
+    table = answer_probabilities(prompt, rows)
+    shown = table.round(6).to_dict("records")
     return [
-        {"predicted": max(row, key=row.__getitem__), "probabilities": row}
-        for row in table.to_dict("records")
+        {"predicted": best, "probabilities": row}
+        for best, row in zip(table.idxmax(axis=1), shown, strict=True)
     ]
 
 

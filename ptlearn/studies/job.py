@@ -4,13 +4,13 @@ A job says everything that decides its row; a row says everything needed to repe
 Jobs are plain data, so that any executor can carry them to another process or machine.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ..errors import StudyError
+from ..files import short_hash
 from ..templates.language import Template
 from ..training.config import TrainingConfig
 
@@ -185,7 +185,7 @@ class Job:
             if name not in KEY_DEFAULTS or value != KEY_DEFAULTS[name]
         }
         text = json.dumps(told, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return short_hash(text)
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Job":
@@ -206,3 +206,18 @@ class Job:
                 "take its line out and run the study again"
             )
         return cls(**{field.name: known[field.name] for field in fields(cls)})
+
+
+def settings_key(kind: str, settings) -> str:
+    """Return what names a run of another kind: 16 hexadecimal digits.
+
+    Parameters
+    ----------
+    kind : str
+        So that runs of two kinds with the same settings have two names.
+    settings : dataclass
+        Its fields that differ from their defaults count, so no default may change.
+    """
+    own = {f.name: getattr(settings, f.name) for f in fields(settings)}
+    told = {f.name: own[f.name] for f in fields(settings) if own[f.name] != f.default}
+    return short_hash(json.dumps({kind: told}, sort_keys=True))

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import torch
 
 from ..errors import TrainingError
@@ -72,6 +73,11 @@ def run_job(job: Job, threads: int = 1, own: Task | None = None) -> dict[str, An
 def hits_to_text(hits: Iterable) -> str:
     """Return hits as they are stored: a 1 or 0 for each test row, in order."""
     return "".join("1" if hit else "0" for hit in hits)
+
+
+def text_to_hits(text: str) -> np.ndarray:
+    """Return stored hits as an array of bool, shape (test rows,)."""
+    return np.array([hit == "1" for hit in text], dtype=bool)
 
 
 def make_tuner(job: Job, task: Task) -> PromptTuner:

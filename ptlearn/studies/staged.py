@@ -5,7 +5,6 @@ rows (see ``rates``); then the plan is written down with its hash, and committed
 the confirming runs, with new seeds, on test rows that no run before them has scored.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -15,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from ..errors import StudyError
-from ..files import write_atomically
+from ..files import short_hash, write_atomically
 from .job import Job
 from .rates import Protocol, RateSearch, with_seeds
 from .store import read_folder
@@ -254,4 +253,4 @@ def _read_plan(path: Path) -> dict[str, Any]:
 
 def _hash(plan: Mapping) -> str:
     text = json.dumps(plan, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return short_hash(text)

@@ -15,7 +15,7 @@ from ..errors import StudyError
 from ..evaluation.baselines import easy_rows
 from .job import Job
 from .prepare import prepared_task
-from .run import hits_to_text
+from .run import hits_to_text, text_to_hits
 
 CONFIDENCE = 0.95
 
@@ -149,7 +149,7 @@ def easy_and_hard(frame: pd.DataFrame, *, hits: str | None = None) -> pd.DataFra
     lines, hits = [], hits or own_hits(frame)
     for arm, runs in _by_arm(frame):
         for _, run in runs[runs["error"] == ""].iterrows():
-            easy, right = _easy(run), _hits(run[hits])
+            easy, right = _easy(run), text_to_hits(run[hits])
             line = {"arm": arm, "seed": run["seed"]}
             for name, part in (("easy", easy), ("hard", ~easy)):
                 line[name] = right[part].mean() if part.any() else np.nan
@@ -184,7 +184,7 @@ def recovered_gain(
     overall = paired_differences(frame, baseline, hits=hits)["difference"]
     only_hard = frame.copy()
     only_hard[hits] = [
-        hits_to_text(_hits(run[hits])[~_easy(run)]) if run["error"] == "" else ""
+        hits_to_text(text_to_hits(run[hits])[~_easy(run)]) if run["error"] == "" else ""
         for _, run in frame.iterrows()
     ]
     hard = paired_differences(only_hard, baseline, hits=hits)
@@ -255,7 +255,7 @@ def own_hits(frame: pd.DataFrame) -> str:
 def _hits_by_seed(runs: pd.DataFrame, hits: str) -> dict[int, np.ndarray]:
     whole = runs[runs["error"] == ""]
     seeds_and_hits = zip(whole["seed"], whole[hits], strict=True)
-    return {int(seed): _hits(bits) for seed, bits in seeds_and_hits}
+    return {int(seed): text_to_hits(bits) for seed, bits in seeds_and_hits}
 
 
 def _gaps(arm, ours: dict, baseline, theirs: dict) -> np.ndarray:
@@ -272,10 +272,6 @@ def _gaps(arm, ours: dict, baseline, theirs: dict) -> np.ndarray:
             f"test rows (numbers of rows: {sorted(rows)}): compare arms of one study"
         )
     return np.array([ours[s].astype(float) - theirs[s].astype(float) for s in seeds])
-
-
-def _hits(bits: str) -> np.ndarray:
-    return np.array([bit == "1" for bit in bits], dtype=bool)
 
 
 def _easy(run: pd.Series) -> np.ndarray:

@@ -5,7 +5,6 @@ what these functions return.
 """
 
 import difflib
-import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
+from ..files import short_hash
 from .readers import read_file
 
 if TYPE_CHECKING:
@@ -276,4 +276,4 @@ def content_hash(task: "Task") -> str:
     """
     splits = {name: task.rows[name].to_list() for name in task.splits}
     text = json.dumps([splits, task.answers], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return short_hash(text)

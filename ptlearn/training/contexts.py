@@ -54,7 +54,8 @@ def context_caches(
         contexts = {frozen_context(example.ids) for example in examples}
         needed = sum(map(len, contexts)) * bytes_per_token
         if needed <= left:
-            caches[name], left = ContextCache(contexts), left - needed
+            caches[name] = ContextCache(example.ids for example in examples)
+            left -= needed
         elif max_bytes:
             warnings.warn(
                 f"the words before the virtual tokens of the {name} rows are read anew "

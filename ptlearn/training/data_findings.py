@@ -139,7 +139,10 @@ def _cut(rows: list[dict], fields: Sequence[str]) -> Finding:
     empty = sum(not all(row[f].strip() for f in fields) for row in rows)
     if empty:
         return Finding(
-            "cut inputs", LOOK, f"{empty} rows have an empty cell", "Leave them out."
+            "cut inputs",
+            LOOK,
+            f"{empty} of {len(rows)} rows have an empty cell",
+            "Leave them out.",
         )
     return Finding("cut inputs", OK, "no length at which texts end in a heap")
 

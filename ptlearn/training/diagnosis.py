@@ -1,6 +1,7 @@
 """Why does a prompt not learn? What can be said of it automatically."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from statistics import fmean
 
 import pandas as pd
@@ -49,6 +50,7 @@ def diagnose(
     loss: Loss | None = None,
     max_tokens: int | None = None,
     eight_rows: bool = True,
+    tell: Callable[[Finding], None] | None = None,
 ) -> pd.DataFrame:
     """Say what can be said automatically about a prompt and its rows.
 
@@ -77,6 +79,8 @@ def diagnose(
         Your budget for a row; by default the model's context window.
     eight_rows : bool
         False leaves out the eight rows, which take the most time.
+    tell : callable, optional
+        Gets each :class:`Finding` as soon as it is made.
 
     Returns
     -------
@@ -89,26 +93,24 @@ def diagnose(
     DataError
         If the task has no train split.
     """
-    options = {"answers": answers, "lr": lr, "loss": loss}
-    options |= {"max_tokens": max_tokens, "eight_rows": eight_rows}
-    return as_table(findings(prompted, task, history, **options))
-
-
-def findings(
-    prompted: Prompt | PromptTuner,
-    task: Task,
-    history: History | None = None,
-    *,
-    answers: Iterable[str] | None = None,
-    lr: float | None = None,
-    loss: Loss | None = None,
-    max_tokens: int | None = None,
-    eight_rows: bool = True,
-) -> Iterator[Finding]:
-    """Yield each :class:`Finding` of :func:`diagnose` as it is made."""
     known = prompted.answers or task.answers
     candidates = list(known if answers is None else map(str, answers))
-    yield from data_findings(prompted, task, candidates, max_tokens)
+    made = chain(
+        data_findings(prompted, task, candidates, max_tokens),
+        _trial_findings(prompted, task, candidates, history, lr, loss, eight_rows),
+    )
+    found = []
+    for finding in made:
+        found.append(finding)
+        if tell is not None:
+            tell(finding)
+    return as_table(found)
+
+
+def _trial_findings(
+    prompted, task, candidates, history, lr, loss, eight_rows
+) -> Iterator[Finding]:
+    """Yield what a few passes and a few steps show, where rows can be read."""
     if not set(prompted.template.fields) <= set(task.inputs):
         return  # no row can be read
     train = _readable(prompted, drawn(task, "train", ROWS))

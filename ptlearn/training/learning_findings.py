@@ -17,8 +17,8 @@ from .fit import fit
 from .history import History
 
 Loss = Callable[[PromptTuner, list[dict]], Tensor]
-EIGHT, EIGHT_STEPS = 8, 20
-LEARNT = 0.3
+EIGHT, EIGHT_STEPS = 8, 30
+LEARNT = 0.2
 """Loss on eight rows, in nats, below which they are learnt by heart."""
 SAME_LOSS = 0.01
 """Relative difference of two ways to compute one loss that rounding may make."""

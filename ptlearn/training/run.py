@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 
 from ..errors import PromptError, TrainingError
 from ..forward import scoring
+from ..forward.batches import no_bar
 from ..prompts.tuner import PromptTuner
 from ..tasks.task import Task
 from .batches import batch_order
@@ -160,7 +161,7 @@ class TrainingRun:
             total=self.config.steps,
             initial=self.state.step,
             desc="training",
-            disable=scoring.no_bar(progress and self.accelerator.is_main_process),
+            disable=no_bar(progress and self.accelerator.is_main_process),
         )
 
     def _why_over(self) -> str | None:

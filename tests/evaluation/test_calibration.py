@@ -75,15 +75,14 @@ def test_evaluate_predicts_with_the_calibrated_numbers(prompt, method):
     pd.testing.assert_frame_equal(report.rows[same], plain.rows[same])
 
 
-def test_a_strong_bias_is_taken_off():
-    """A table that always says one answer, and a prompt that says it of nothing too."""
+def test_what_the_prompt_says_of_nothing_is_taken_off():
+    """Rows that speak weakly for their answers, under a bias that drowns them."""
     prompt = pt.Prompt(causal_lm("gpt2"), "City: {subject} Country: {answer}")
     bias = content_free_bias(prompt, ANSWERS)
-    evidence = pd.DataFrame(np.eye(3), columns=ANSWERS)  # of each row for its answer
-    shift = pd.Series([9.0, 0.0, 0.0], ANSWERS) - bias
-    table = evidence + bias + shift
-    assert table.idxmax(axis=1).tolist() == ["Japan"] * 3
-    assert (table - bias - shift).idxmax(axis=1).tolist() == ANSWERS
+    first, second, *_ = bias.sort_values(ascending=False)
+    table = bias + (first - second) / 2 * pd.DataFrame(np.eye(3), columns=ANSWERS)
+    assert table.idxmax(axis=1).tolist() == [bias.idxmax()] * 3
+    assert calibrate(table, prompt).idxmax(axis=1).tolist() == ANSWERS
 
 
 def test_a_masked_model_is_calibrated_too():

@@ -47,7 +47,7 @@ MASKED_TEMPLATES = {
 
 def contexts(tuner: PromptTuner, rows=ROWS) -> ContextCache:
     """A cache for the rows' contexts, none of them read yet."""
-    return ContextCache(frozen_context(tuner.tokens.encode(row).ids) for row in rows)
+    return ContextCache(tuner.tokens.encode(row).ids for row in rows)
 
 
 def gradient(tuner: PromptTuner, plan: ForwardPlan, context_cache=None):
@@ -170,10 +170,11 @@ def test_the_bits_of_a_context_depend_on_neither_order_nor_batch_mates():
     tuner = PromptTuner(lm, "{text} [V:3] {answer}")
     texts = ["long film " * n + word for n in (1, 2, 7) for word in "abcdefghijk"]
     rows = [{"text": text, "answer": "Japan"} for text in texts]
-    ids = [frozen_context(tuner.tokens.encode(row).ids) for row in rows]
+    sequences = [tuner.tokens.encode(row).ids for row in rows]
+    ids = [frozen_context(sequence) for sequence in sequences]
 
     def bits(order):
-        cache = ContextCache(reversed(ids))
+        cache = ContextCache(reversed(sequences))
         states = {i: cache.get(ids[i], tuner._plan._read_group) for i in order}
         assert cache.groups_read == -(-len(ids) // ContextCache.GROUP)
         assert cache.bytes == sum(one.nbytes for one in states.values())

@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 
 import ptlearn as pt
 from ptlearn.errors import DataError, PromptError
-from ptlearn.forward import scoring
+from ptlearn.forward import batches, scoring
 from ptlearn.forward.plan import ForwardPlan
 from ptlearn.training import run as training_run
 
@@ -243,7 +243,7 @@ def test_the_environment_can_hide_progress_bars(silenced, disable, monkeypatch):
         asked.append(disable)
         return tqdm(*args, **options, disable=True)
 
-    for module in (scoring, training_run):
+    for module in (batches, training_run):
         monkeypatch.setattr(module, "tqdm", recorded)
     monkeypatch.setenv("TQDM_DISABLE", silenced)
     tuner = pt.PromptTuner(pt.load_lm("tiny"), "[V] {subject} {answer}")

@@ -161,12 +161,12 @@ def test_timings_are_taken_once_and_kept_apart(tmp_path):
     study = replace(
         STUDY,
         tasks=("city_country",),
-        methods=("best wording", "LoRA", "linear probe"),
+        methods=("best wording", "P-Tuning, MLP", "LoRA", "linear probe"),
     )
     with ThreadPoolExecutor(1) as executor:
         frame = run_timings(study, tmp_path, executor, tell=lambda text: None)
     frame = frame.set_index("method")
-    assert frame["step_seconds"].notna().tolist() == [False, True, False]
+    assert frame["step_seconds"].notna().tolist() == [False, True, True, False]
     assert (frame["answer_ms"] > 0).all() and frame.loc["linear probe", "fit_seconds"]
 
     class NothingMayRun:
@@ -174,5 +174,5 @@ def test_timings_are_taken_once_and_kept_apart(tmp_path):
             raise AssertionError("measured again")
 
     again = run_timings(study, tmp_path, NothingMayRun(), tell=lambda text: None)
-    assert len(again) == 3 and len(timings(tmp_path)) == 3
+    assert len(again) == 4 and len(timings(tmp_path)) == 4
     assert relatives_results(study, tmp_path).empty

@@ -9,7 +9,7 @@ import torch
 
 import ptlearn as pt
 from ptlearn.course.clinic import NoGradient, WrongPlace
-from ptlearn.training.diagnosis import findings
+from ptlearn.training.diagnosis import diagnose
 from ptlearn.training.history import History
 from ptlearn.training.learning_findings import gap_finding, level_finding, yardsticks
 
@@ -34,13 +34,14 @@ def task():
 
 
 def states(prompted, task, history=None, **options) -> dict[str, str]:
-    found = findings(prompted, task, history, **{"eight_rows": False} | options)
-    return {finding.check: finding.state for finding in found}
+    found = diagnose(prompted, task, history, **{"eight_rows": False} | options)
+    return dict(zip(found["check"], found["state"], strict=True))
 
 
 def said(prompted, task, check, **options) -> str:
-    found = findings(prompted, task, **{"eight_rows": False} | options)
-    return str(next(finding for finding in found if finding.check == check))
+    told = []
+    diagnose(prompted, task, tell=told.append, **{"eight_rows": False} | options)
+    return str(next(finding for finding in told if finding.check == check))
 
 
 def test_a_sound_prompt_has_no_failure(lm, task):
@@ -112,7 +113,7 @@ def test_texts_that_end_in_a_heap_look_cut(lm):
 def test_empty_texts_are_worth_a_look(lm):
     rows = [*ROWS[:7], ROWS[7] | {"text": " "}]
     found = said(pt.PromptTuner(lm, TEMPLATE), pt.Task.from_rows(rows), "cut inputs")
-    assert found.startswith("[LOOK] cut inputs: 1 rows")
+    assert found.startswith("[LOOK] cut inputs: 1 of 8 rows")
 
 
 def test_a_row_in_two_splits_fails(lm):
