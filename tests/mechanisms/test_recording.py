@@ -15,6 +15,8 @@ from ptlearn.mechanisms.traces import Surface, Trace, start_table
 from ptlearn.prompts.initializers import word_vectors
 from ptlearn.studies.provenance import code_version, covered_modules
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def surface():

@@ -29,6 +29,8 @@ from ptlearn.mechanisms.tables import (
 from ptlearn.studies.executors import process_pool
 from ptlearn.studies.store import read_rows
 
+pytestmark = pytest.mark.slow
+
 MOST_STEPS = 25_000
 
 
@@ -161,7 +163,6 @@ def test_a_trace_that_failed_stays_and_has_no_lines(tmp_path):
     assert list(coupling_maps(frame)) == ["bare"]
 
 
-@pytest.mark.slow
 def test_new_processes_give_the_same_rows(folder, tmp_path):
     with process_pool(2) as pool:
         run_experiment(EXPERIMENT, tmp_path, pool, progress=False)

@@ -18,6 +18,8 @@ from small_models import CAUSAL, causal_lm, masked_lm
 import ptlearn as pt
 from ptlearn.errors import PromptError
 
+pytestmark = pytest.mark.slow
+
 TEMPLATE = "[V:3] {subject} is in {answer}"
 ROWS = [
     {"subject": "Osaka", "answer": "Japan"},

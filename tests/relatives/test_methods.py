@@ -16,6 +16,8 @@ from ptlearn.relatives.methods import (
 )
 from ptlearn.relatives.trial import SETTINGS
 
+pytestmark = pytest.mark.slow
+
 WORDING = "City: {subject}\nCountry: {answer}"
 ROWS = [
     {"subject": "Osaka", "answer": "Japan"},

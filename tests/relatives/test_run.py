@@ -18,6 +18,8 @@ from ptlearn.relatives.run import (
 from ptlearn.relatives.trial import METHODS, SETTINGS, WITH_RATE, Trial
 from ptlearn.studies.store import read_rows
 
+pytestmark = pytest.mark.slow
+
 
 def run(folder, executor=None, study=STUDY, **options):
     said = []

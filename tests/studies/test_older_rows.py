@@ -10,6 +10,8 @@ from ptlearn.studies.older_rows import compare, repeat_older, spread
 from ptlearn.studies.store import read_folder
 from ptlearn.studies.verification import verify_row
 
+pytestmark = pytest.mark.slow
+
 YOUNGER = (
     "losses",
     "grad_norms",

@@ -20,6 +20,8 @@ from ptlearn.studies.store import load_table, save_table
 from ptlearn.studies.verification import verify
 from ptlearn.training.batches import batch_order
 
+pytestmark = pytest.mark.slow
+
 BARE = replace(BASE, lr=0.1)
 LSTM = replace(BASE, encoder="lstm", lr=0.01)
 WORDING = replace(BASE, template="{subject}: {answer}", lr=None)

@@ -11,6 +11,8 @@ from ptlearn.errors import DataError
 from ptlearn.forward.scoring import score_own
 from ptlearn.tasks.worlds import WORDINGS, WORLD_MODELS, world_dir
 
+pytestmark = pytest.mark.slow
+
 FOLDER = world_dir()
 MOST_BYTES = 10_000_000
 

@@ -12,6 +12,8 @@ from ptlearn.errors import CourseError
 from ptlearn.files import REPOSITORY
 from site_rules import RULES, pages, read
 
+pytestmark = pytest.mark.slow
+
 TOY = REPOSITORY / "tests" / "fixtures" / "99_toy.ipynb"
 NAMES = [rule.__name__ for rule in RULES]
 
