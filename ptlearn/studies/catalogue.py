@@ -11,6 +11,7 @@ from ..tasks.task import load_task, task_names
 from .defaults import defaults_studies
 from .job import Job
 from .other_tasks import same_meaning
+from .precision import precision_studies
 from .settling import settling_studies
 from .staged import StagedStudy
 from .study import Arm, Study
@@ -196,7 +197,8 @@ def course_studies() -> dict[str, Study | StagedStudy]:
     ]
     own = {study.name: study for study in studies}
     others = {study.name: study for study in (same_meaning(),)}
-    return own | settling_studies() | defaults_studies() | others
+    settling = settling_studies() | defaults_studies()
+    return own | settling | others | precision_studies()
 
 
 FIRST_TIER = ("wording", "controls", "city_country", "movie_sentiment")
