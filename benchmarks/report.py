@@ -12,7 +12,6 @@ import ptlearn as pt
 from ptlearn.plots.style import COLOURS
 
 MARK = "<!-- measured: written by bench.py -->"
-NAMES = [case.name for case in TRAINING_CASES]
 
 
 def write_report(results: dict, folder: Path) -> None:
@@ -51,7 +50,7 @@ def step_section(steps: pd.DataFrame, peak: float) -> str:
             "of the roofline": steps["needed"] / peak / steps["later"],
         }
     )
-    mean = geometric_mean(steps.loc[NAMES, "speed-up"])
+    mean = geometric_mean(main_cases(steps)["speed-up"])
     return (
         "## Training step, batch of 16 unless named\n\n"
         + table.to_markdown(floatfmt=("", *[".0f"] * 4, ".1f", ".1f", ".1f", ".0%"))
@@ -61,6 +60,11 @@ def step_section(steps: pd.DataFrame, peak: float) -> str:
         "![Bars of how many times faster than PEFT a training step is, by case.]"
         "(speed.png)"
     )
+
+
+def main_cases(steps: pd.DataFrame) -> pd.DataFrame:
+    """Return the cases of the geometric mean."""
+    return steps.filter([case.name for case in TRAINING_CASES], axis="index")
 
 
 def average_over_run(steps: pd.DataFrame, rows: int = 512, visits: int = 2400):
@@ -105,7 +109,7 @@ def precision_section(found: list[dict], steps: pd.DataFrame, results: dict) -> 
     digits = ("", ".3f", ".3f", ".4f")
     gain = ""
     if "later, bfloat16" in steps:
-        own = steps.loc[NAMES]
+        own = main_cases(steps)
         later, cast = own["later, bfloat16"], own["peft, bfloat16"]
         speed = pd.DataFrame(
             {

@@ -150,6 +150,26 @@ def test_parts_that_were_not_measured_are_left_out(folder):
     assert "## Answering" not in text and "## Peak memory" not in text
 
 
+def test_all_parts_are_measured_stored_and_written(folder, lm, half, monkeypatch):
+    case = CASES["mixed, lesson 05"]
+    monkeypatch.setattr(bench, "HERE", folder)
+    monkeypatch.setattr(bench, "load", {"float32": lm, "bfloat16": half}.get)
+    monkeypatch.setattr(bench, "CASES", {case.name: case})
+    monkeypatch.setattr(bench, "TRAINING_CASES", [case])
+    monkeypatch.setattr(bench, "peak_memory", lambda case, system: 2.0)
+    monkeypatch.setattr(bench, "ENOUGH", 1000.0)  # at the first look
+    monkeypatch.setattr(bench, "ANSWERED", 4)
+    monkeypatch.setattr(bench, "ASKED_EACH", 1)
+    bench.main(repeats=1, starts=1)
+    results = json.loads((folder / "results.json").read_text())
+    assert set(bench.PARTS) < set(results)
+    text = (folder / "README.md").read_text()
+    assert text.count("\n## ") == len(bench.PARTS)
+    assert "nan" not in text and results["machine"] in text
+    bench.main(repeats=1, starts=1, only="precision")
+    assert (folder / "README.md").read_text() == text
+
+
 def test_nothing_is_written_before_a_part_is_known():
     with pytest.raises(bench.typer.BadParameter, match="--only takes one of steps"):
         bench.main(only="speed")
