@@ -61,8 +61,10 @@ def load_lm(
         alone, for their weights and products: embeddings, norms, attention, logits and
         loss stay in float32. It halves the memory of those weights, and is faster where
         the processor has instructions for it (``ptlearn doctor`` says whether), slower
-        elsewhere. Answers move a little: by some hundredths of a nat, also with the
-        rows beside them. A prompt tuned in one dtype may be used in another.
+        elsewhere. Answers move by some hundredths of a nat, with the rows beside them
+        too; after a prompt that is no language yet, such as random vectors before
+        training, single ones move by a nat. A prompt tuned in one dtype may be used in
+        another.
     kind : str, optional
         "causal" or "masked". None reads it from the model's config.
 

@@ -222,15 +222,11 @@ def test_instructions_of_gpus(monkeypatch):
 @pytest.mark.embedded
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "template"),
-    [
-        ("city_country", "[V:3] {subject} [V:3] {answer}"),
-        ("movie_sentiment", "{text} [V:6] {answer}"),
-    ],
+    "template", ["{text} [V:6] {answer}", '{text}[V:"\nSentiment:"] {answer}']
 )
-def test_the_embedded_model_keeps_its_loss_and_gradient(embedded_lm, name, template):
+def test_the_embedded_model_keeps_its_loss_and_gradient(embedded_lm, template):
     rounded = load_lm(dtype="bfloat16")
-    rows = pt.load_task(name).train.select(range(16)).to_list()
+    rows = pt.load_task("movie_sentiment").train.select(range(16)).to_list()
     apart, cosine = compare(embedded_lm, rounded, template, rows)
     assert apart < 0.02 and cosine > 0.994
     assert megabytes(rounded.model) < 0.61 * megabytes(embedded_lm.model)
