@@ -1,7 +1,7 @@
 """ptlearn against PEFT on this machine: ``make bench`` writes README.md's tables.
 
 Systems take turns in one process, so that a machine whose speed drifts slows all of
-them; the medians of the repeats are compared. Peak memory is taken in a process of its
+them; the medians of the turns are compared. Peak memory is taken in a process of its
 own for each system.
 """
 
@@ -11,53 +11,103 @@ import resource
 import subprocess
 import sys
 import time
+import warnings
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
-from statistics import geometric_mean, median
+from statistics import median
 
-import matplotlib.pyplot as plt
 import pandas as pd
-import seaborn as sns
 import torch
 import typer
-from peers import CASES, TRAINING_CASES, Case, Ours, Peft, make_rows, seconds
+from peers import (
+    CASES,
+    TRAINING_CASES,
+    Case,
+    EachCandidate,
+    Ours,
+    Peft,
+    make_rows,
+    seconds,
+)
+from report import write_report
 from tqdm import tqdm
 
 import ptlearn as pt
-from ptlearn.plots.style import COLOURS
+from ptlearn.lm.bfloat16 import has_bfloat16_instructions
 
 HERE = Path(__file__).parent
 ENOUGH = 2.0
 """Loss on dev rows, in nats, at which a tuning run has come far enough."""
-MARK = "<!-- measured: written by bench.py -->"
+LONG = 60.0
+"""Seconds after which a case is not measured more than twice."""
+SCORED = 32
+"""Rows of an evaluation pass."""
+ANSWERED = 1000
+CANDIDATES = 137
+"""How many rows are answered, and how many answers there are to choose from."""
+ASKED_EACH = 8
+"""Rows that the obvious way answers; its time is in proportion to them."""
 
 
-def step_row(lm: pt.LanguageModel, case: Case, repeats: int) -> dict:
+def load(dtype: str) -> pt.LanguageModel:
+    with warnings.catch_warnings():
+        # The report says it in its own words.
+        warnings.filterwarnings("ignore", "no bfloat16 instructions")
+        return pt.load_lm(device="cpu", dtype=dtype)
+
+
+def turns(most: int) -> Iterator[int]:
+    """Count turns, the first of them to warm up; but three where they take long."""
+    began = time.perf_counter()
+    for number in range(most + 1):
+        if number > 2 and time.perf_counter() - began > LONG:
+            return
+        yield number
+
+
+class Times:
+    """Seconds of each system, turn by turn."""
+
+    def __init__(self):
+        self.all: dict[str, list[float]] = {}
+
+    def take(self, name: str, call: Callable, *args) -> None:
+        """Time a call as this turn of a system."""
+        self.all.setdefault(name, []).append(seconds(call, *args))
+
+    def medians(self) -> dict[str, float]:
+        """Of all turns but the first, which warms up."""
+        return {name: median(values[1:]) for name, values in self.all.items()}
+
+
+def step_row(
+    lm: pt.LanguageModel, half: pt.LanguageModel, case: Case, repeats: int
+) -> dict:
     """Medians of a training step in seconds, of each system."""
     rows = make_rows(lm, case.tokens, case.batch_size * (repeats + 1))
-    batches = [
-        rows[i : i + case.batch_size] for i in range(0, len(rows), case.batch_size)
-    ]
-    peft, plain, ours = Peft(lm, case), Ours(lm, case, fast=False), Ours(lm, case)
-    times: dict[str, list[float]] = {k: [] for k in ("peft", "plain", "first", "later")}
-    for number, batch in enumerate(batches):
+    peft, cast = Peft(lm, case), Peft(lm, case, autocast=True)
+    plain, ours, rounded = Ours(lm, case, fast=False), Ours(lm, case), Ours(half, case)
+    times = Times()
+    for turn in turns(repeats):
+        batch = rows[turn * case.batch_size :][: case.batch_size]
         ours.keep_contexts(batch)
-        found = {
-            "peft": seconds(peft.step, batch),
-            "plain": seconds(plain.step, batch),
-            "first": seconds(ours.step, batch),
-            "later": seconds(ours.step, batch),
-        }
-        if number:  # the first batch warms up
-            for name, value in found.items():
-                times[name].append(value)
-    row = {name: median(values) for name, values in times.items()}
-    live = live_tokens(ours, batches[-1])
-    return row | {
+        rounded.keep_contexts(batch)
+        for name, system in {
+            "peft": peft,
+            "plain": plain,
+            "first": ours,
+            "later": ours,
+            "peft, bfloat16": cast,
+            "first, bfloat16": rounded,
+            "later, bfloat16": rounded,
+        }.items():
+            times.take(name, system.step, batch)
+    return times.medians() | {
         "case": case.name,
         "trainable, ours": ours.num_trainable,
         "trainable, PEFT": peft.num_trainable,
-        "needed": needed_flops(lm, live, case.batch_size),
+        "needed": needed_flops(lm, live_tokens(ours, batch), case.batch_size),
     }
 
 
@@ -82,16 +132,16 @@ def needed_flops(lm: pt.LanguageModel, live: int, answers: int) -> float:
     return 2 * 2 * (live * body + answers * embeddings)
 
 
-def matmul_peak() -> float:
-    """Best speed of a large float32 matrix product here, in FLOP/s."""
-    a = torch.randn(2048, 2048)
+def matmul_peak(dtype: torch.dtype) -> float:
+    """Best speed of a large matrix product here, in FLOP/s."""
+    a = torch.randn(2048, 2048).to(dtype)
     best = min(seconds(torch.mm, a, a) for _ in range(10))
     return 2 * 2048**3 / best
 
 
 def score_row(lm: pt.LanguageModel, case: Case, repeats: int) -> dict:
-    """Medians of one evaluation pass over 64 rows, in seconds."""
-    rows = make_rows(lm, case.tokens, 64)
+    """Medians of one evaluation pass over some rows, in seconds."""
+    rows = make_rows(lm, case.tokens, SCORED)
     batches = [
         rows[i : i + case.batch_size] for i in range(0, len(rows), case.batch_size)
     ]
@@ -101,18 +151,46 @@ def score_row(lm: pt.LanguageModel, case: Case, repeats: int) -> dict:
         for batch in batches:
             system.score(batch)
 
-    whole(peft)
-    times: dict[str, list[float]] = {
-        name: [] for name in ("peft", "single", "first", "again")
-    }
-    for _ in range(repeats):
-        times["peft"].append(seconds(whole, peft))
+    times = Times()
+    for _ in turns(repeats):
+        times.take("peft", whole, peft)
         ours.context_cache = None
-        times["single"].append(seconds(whole, ours))
+        times.take("single", whole, ours)
         ours.keep_contexts(rows)
-        times["first"].append(seconds(whole, ours))
-        times["again"].append(seconds(whole, ours))
-    return {"case": case.name} | {k: median(v) for k, v in times.items()}
+        times.take("first", whole, ours)
+        times.take("again", whole, ours)
+    return {"case": case.name, "rows": SCORED} | times.medians()
+
+
+def answering_row(lm: pt.LanguageModel, rows: int, sample: int) -> dict:
+    """Seconds for answering rows, by ``predict`` and by reading each candidate."""
+    task, others = pt.load_task("city_country"), pt.load_task("capital")
+    countries = [*task.answers, *others.train["subject"], *others.test["subject"]]
+    candidates = list(dict.fromkeys(countries))[:CANDIDATES]
+    cities = [{"subject": row["subject"]} for s in task.splits for row in task.split(s)]
+    cities = (cities * (1 + rows // len(cities)))[:rows]
+    # Started at words, so that some answers are likelier than others.
+    template = '[V:"City:"] {subject}[V:"\nCountry:"] {answer}'
+    prompt = pt.PromptTuner(lm, template, init="normal").fold()
+    prompt.predict(cities[:16], candidates)  # to warm up
+    began = time.perf_counter()
+    predicted = prompt.predict(cities, candidates)
+    ours = time.perf_counter() - began
+    each, asked = EachCandidate(prompt), cities[:sample]
+    began = time.perf_counter()
+    best, log_probs = zip(*(each.best(row, candidates) for row in asked), strict=True)
+    theirs = time.perf_counter() - began
+    named = [row | {"answer": a} for row, a in zip(asked, best, strict=True)]
+    apart = prompt.answer_log_probs(named) - torch.tensor(log_probs)
+    return {
+        "rows": rows,
+        "candidates": len(candidates),
+        "sample": sample,
+        "predict": ours,
+        "each candidate": theirs * rows / sample,
+        "same": sum(map(str.__eq__, predicted, best)),
+        "apart": float(apart.abs().max()),
+    }
 
 
 def peak_memory(case: str, system: str) -> float:
@@ -123,10 +201,10 @@ def peak_memory(case: str, system: str) -> float:
 
 
 def run_for_memory(case: Case, system: str) -> None:
-    lm = pt.load_lm(device="cpu")
+    lm = load("bfloat16" if system == "bfloat16" else "float32")
     rows = make_rows(lm, case.tokens, case.batch_size)
     one = Peft(lm, case) if system == "peft" else Ours(lm, case)
-    if system == "ours":
+    if system != "peft":
         one.keep_contexts(rows)
     for _ in range(3):
         one.step(rows)
@@ -145,20 +223,19 @@ def own_peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def precision_row(lm: pt.LanguageModel, repeats: int) -> dict:
-    """Time a training step in bfloat16 and float32, and see how far answers move."""
-    half = pt.load_lm(lm.name, device="cpu", dtype="bfloat16")
-    case = CASES["prefix 20, 64 tokens"]
+def precision_row(lm: pt.LanguageModel, half: pt.LanguageModel, case: Case) -> dict:
+    """How far bfloat16 moves answers, loss and gradient; and what the weights take."""
     rows = make_rows(lm, case.tokens, case.batch_size)
-    systems = {"float32": Ours(lm, case), "bfloat16": Ours(half, case)}
-    systems["bfloat16"].tuner.load_state_dict(systems["float32"].tuner.state_dict())
-    answers = [one.tuner.answer_log_probs(rows) for one in systems.values()]
-    times: dict[str, list[float]] = {name: [] for name in systems}
-    for repeat in range(repeats + 1):
-        for name, one in systems.items():
-            times[name] += [seconds(one.step, rows)] if repeat else []
-    result = {name: median(values) for name, values in times.items()}
-    return result | {"apart": float((answers[0] - answers[1]).abs().max())}
+    systems = Ours(lm, case), Ours(half, case)
+    answers = [one.tuner.answer_log_probs(rows) for one in systems]
+    gradients = [one.backward(rows).flatten() for one in systems]
+    return {
+        "case": case.name,
+        "apart": float((answers[0] - answers[1]).abs().max()),
+        "loss apart": float((answers[0] - answers[1]).mean().abs()),
+        "cosine": float(torch.cosine_similarity(*gradients, dim=0)),
+        "weights": [sum(p.nbytes for p in m.model.parameters()) for m in (lm, half)],
+    }
 
 
 def tuning_row(lm: pt.LanguageModel, starts: int) -> dict:
@@ -174,7 +251,8 @@ def tuning_row(lm: pt.LanguageModel, starts: int) -> dict:
         for name, system in (("peft", peft), ("ours", ours)):
             row |= tune(name, system, train, dev)
         found.append(row)
-    return pd.DataFrame(found).median().to_dict() | {"starts": starts}
+    medians = pd.DataFrame(found).median().to_dict()
+    return medians | {"starts": starts, "enough": ENOUGH}
 
 
 def tune(name: str, system, train: list[dict], dev: list[dict]) -> dict:
@@ -200,140 +278,68 @@ def copy_weights(ours: Ours, peft: Peft) -> None:
     peft.encoder.mlp_head.load_state_dict(ours.tuner.encoder.mlp.state_dict())
 
 
-def write_report(results: dict) -> None:
-    """Put the tables and the plot into README.md, below its mark."""
-    steps = pd.DataFrame(results["steps"]).set_index("case")
-    steps["speed-up"] = steps["peft"] / steps["later"]
-    mean = geometric_mean(steps.loc[[c.name for c in TRAINING_CASES], "speed-up"])
-    table = pd.DataFrame(
-        {
-            "PEFT, ms": 1e3 * steps["peft"],
-            "ptlearn plain, ms": 1e3 * steps["plain"],
-            "first visit, ms": 1e3 * steps["first"],
-            "later visits, ms": 1e3 * steps["later"],
-            "PEFT / later": steps["speed-up"],
-            "PEFT / first": steps["peft"] / steps["first"],
-            "run of 512 rows": steps["peft"] / average_over_run(steps),
-            "of the roofline": steps["needed"] / results["peak"] / steps["later"],
-        }
-    )
-    scores = pd.DataFrame(results["scores"]).set_index("case")
-    scores = pd.DataFrame(
-        {
-            "PEFT, s": scores["peft"],
-            "PEFT / single pass": scores["peft"] / scores["single"],
-            "PEFT / first of many": scores["peft"] / scores["first"],
-            "PEFT / later pass": scores["peft"] / scores["again"],
-            "PEFT / 7 passes of a run": 7
-            * scores["peft"]
-            / (scores["first"] + 6 * scores["again"]),
-        }
-    )
-    memory = pd.DataFrame(results["memory"]).set_index("case")
-    memory["ptlearn / PEFT"] = memory["ptlearn, GB"] / memory["PEFT, GB"]
-    tuning, precision = results["tuning"], results["precision"]
-    sections = [
-        f"Measured on {results['machine']}.",
-        "## Training step, batch of 16 unless named\n",
-        table.to_markdown(floatfmt=("", *[".0f"] * 4, ".1f", ".1f", ".1f", ".0%")),
-        f"\nGeometric mean of PEFT / later over the first six: **{mean:.1f}**. "
-        f"Trainable numbers: {steps['trainable, ours'].iloc[0]:,} here, "
-        f"{steps['trainable, PEFT'].iloc[0]:,} in PEFT (first case).\n",
-        "![Bars of how many times faster than PEFT a training step is, by case.]"
-        "(speed.png)\n",
-        "## Evaluation pass over 64 rows\n",
-        scores.to_markdown(floatfmt=".1f"),
-        "\n## Peak memory of a process\n",
-        memory.to_markdown(floatfmt=".2f"),
-        "\n## bfloat16\n",
-        f"A step of the 20-token prefix with 64 tokens takes "
-        f"{precision['bfloat16'] / precision['float32']:.2f} times as long in "
-        f'`load_lm(dtype="bfloat16")` as in float32; an answer\'s log-probability '
-        f"moves by up to {precision['apart']:.2f}. float32 stays the default.",
-        "\n## A whole tuning run\n",
-        f"The 20-token prefix, trained until the loss on 64 dev rows (taken every ten "
-        f"steps) is below {ENOUGH}, median of {tuning['starts']} starts: PEFT "
-        f"{tuning['peft']:.0f} s and {tuning['peft, steps']:.0f} steps, ptlearn "
-        f"{tuning['ours']:.0f} s and {tuning['ours, steps']:.0f} steps, "
-        f"**{tuning['peft'] / tuning['ours']:.1f}** times. Both begin at the same "
-        f"weights, and their first gradients differ by "
-        f"{tuning['gradients apart']:.0e} of their size; then rounding parts them, so "
-        "the numbers of steps differ by luck in either direction.\n",
-    ]
-    readme = HERE / "README.md"
-    kept = readme.read_text(encoding="utf-8").split(MARK)[0]
-    readme.write_text(kept + MARK + "\n\n" + "\n".join(sections), encoding="utf-8")
-    draw(steps)
-
-
-def average_over_run(steps: pd.DataFrame, rows: int = 512, visits: int = 2400):
-    """Mean step of a run of 150 steps of 16: each row is new once, then kept."""
-    missed = rows / visits
-    return missed * steps["first"] + (1 - missed) * steps["later"]
-
-
-def draw(steps: pd.DataFrame) -> None:
-    pt.plots.use_style()
-    fig, ax = plt.subplots(figsize=(7, 4))
-    sns.barplot(x=steps["speed-up"], y=steps.index, ax=ax, color=COLOURS[0])
-    ax.bar_label(ax.containers[0], fmt="%.1f", padding=3)
-    ax.axvline(1, color="black", linestyle="--")
-    ax.margins(x=0.1)
-    ax.set(xlabel="times faster than PEFT, one training step", ylabel="")
-    fig.savefig(HERE / "speed.png", bbox_inches="tight", metadata={"Software": None})
-
-
 def machine() -> str:
     packages = ("torch", "transformers", "peft")
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
-    return f"{torch.get_num_threads()} CPU threads ({platform.machine()}), {versions}"
+    known = has_bfloat16_instructions(torch.device("cpu"))
+    return (
+        f"{torch.get_num_threads()} CPU threads ({platform.machine()}, "
+        f"{'with' if known else 'without'} bfloat16 instructions), {versions}"
+    )
 
 
-def measure(part: str, lm: pt.LanguageModel, repeats: int, starts: int):
+def measure(part: str, repeats: int, starts: int):
     """One part of the report, as results.json keeps it."""
+    lm, half = load("float32"), load("bfloat16")
     if part == "steps":
-        return [step_row(lm, CASES[name], repeats) for name in tqdm(CASES, part)]
+        return [step_row(lm, half, c, repeats) for c in tqdm(CASES.values(), part)]
     if part == "scores":
-        return [score_row(lm, case, 3) for case in tqdm(TRAINING_CASES, part)]
+        return [score_row(lm, case, repeats) for case in tqdm(TRAINING_CASES, part)]
     if part == "memory":
+        systems = {"PEFT": "peft", "ptlearn": "ours", "bfloat16": "bfloat16"}
         return [
-            {
-                "case": case.name,
-                "PEFT, GB": peak_memory(case.name, "peft"),
-                "ptlearn, GB": peak_memory(case.name, "ours"),
-            }
+            {"case": case.name}
+            | {f"{k}, GB": peak_memory(case.name, v) for k, v in systems.items()}
             for case in tqdm(TRAINING_CASES[:3], part)
         ]
     if part == "precision":
-        return precision_row(lm, repeats)
+        return [precision_row(lm, half, case) for case in tqdm(TRAINING_CASES, part)]
+    if part == "answering":
+        both = {"float32": lm, "bfloat16": half}
+        return {
+            dtype: answering_row(one, ANSWERED, ASKED_EACH)
+            for dtype, one in both.items()
+        }
     return tuning_row(lm, starts)
 
 
-PARTS = ("steps", "scores", "memory", "precision", "tuning")
+PARTS = ("steps", "scores", "memory", "precision", "answering", "tuning")
 
 
 def main(
-    repeats: int = 5, starts: int = 3, only: str = "", memory_of: str = ""
+    repeats: int = 5, starts: int = 2, only: str = "", memory_of: str = ""
 ) -> None:
     """Measure and rewrite the tables of benchmarks/README.md.
 
-    --only PART measures one of steps, scores, memory, precision and tuning anew and
-    takes the others from results.json.
+    --only PART measures one part anew and takes the others from results.json: steps,
+    scores, memory, precision, answering or tuning.
     """
     if memory_of:
         case, system = memory_of.split("|")
         return run_for_memory(CASES[case], system)
     if only and only not in PARTS:
         raise typer.BadParameter(f"--only takes one of {', '.join(PARTS)}")
-    lm, kept = pt.load_lm(device="cpu"), HERE / "results.json"
+    kept = HERE / "results.json"
     results = json.loads(kept.read_text(encoding="utf-8")) if only else {}
     if not only or only == "steps":
-        results |= {"machine": machine(), "peak": matmul_peak()}
+        peaks = {"peak": torch.float32, "peak, bfloat16": torch.bfloat16}
+        results |= {name: matmul_peak(dtype) for name, dtype in peaks.items()}
+        results["machine"] = machine()
     for part in (only,) if only else PARTS:
-        results[part] = measure(part, lm, repeats, starts)
-        # At once, or a run that is stopped would lose half an hour.
+        results[part] = measure(part, repeats, starts)
+        # At once, or a run that is stopped would lose a quarter of an hour.
         kept.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    write_report(results)
+    write_report(results, HERE)
 
 
 if __name__ == "__main__":

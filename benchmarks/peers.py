@@ -1,11 +1,13 @@
-"""One training step and one evaluation pass, by ptlearn and by PEFT.
+"""Training, evaluation and answering, by ptlearn and by what one would use instead.
 
-Both train the same frozen model on the same rows, with the same number of virtual
+PEFT trains the same frozen model on the same rows, with the same number of virtual
 tokens and an encoder of the same size. PEFT can only put virtual tokens first, so a
 context that ptlearn reads before them stands after them there.
 """
 
 import time
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +17,7 @@ import ptlearn as pt
 from ptlearn.forward.kv_cache import ContextCache
 from ptlearn.forward.plan import ForwardPlan
 from ptlearn.forward.scoring import sum_targets
-from ptlearn.templates.batching import pad
+from ptlearn.templates.batching import embed, pad
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,6 @@ TRAINING_CASES = [
 ]
 """The cases of the geometric mean: LSTM encoder, batch of 16."""
 OTHER_CASES = [
-    Case("context 64, batch 32", CONTEXT, 64, batch_size=32),
-    Case("context 64, MLP", CONTEXT, 64, encoder="mlp"),
     Case("prefix 20, short, batch 32", PREFIX, 6, batch_size=32),
     Case("prefix 20, short, MLP", PREFIX, 6, encoder="mlp"),
 ]
@@ -115,9 +115,12 @@ class Ours:
 
 
 class Peft:
-    """PEFT's P-tuning with its own prompt encoder."""
+    """PEFT's P-tuning with its own prompt encoder, in float32 or under autocast."""
 
-    def __init__(self, lm: pt.LanguageModel, case: Case):
+    def __init__(self, lm: pt.LanguageModel, case: Case, *, autocast: bool = False):
+        # Weights stay in float32: autocast casts them anew for each product.
+        half = torch.autocast(lm.device.type, torch.bfloat16)
+        self.precision = half if autocast else nullcontext()
         self.tokens = pt.templates.TemplateTokens(lm, pt.Template(case.template))
         kind = {"lstm": "LSTM", "mlp": "MLP"}[case.encoder]
         # PEFT's LSTM width is for each direction, as ptlearn's; its MLP's is not.
@@ -154,7 +157,9 @@ class Peft:
 
     def backward(self, rows: list[dict]) -> torch.Tensor:
         """As ``Ours.backward``."""
-        self.model(**self._batch(rows)).loss.backward()
+        with self.precision:
+            loss = self.model(**self._batch(rows)).loss
+        loss.backward()
         return self.encoder.embedding.weight.grad
 
     def step(self, rows: list[dict]) -> None:
@@ -175,6 +180,29 @@ class Peft:
     @property
     def num_trainable(self) -> int:
         return sum(p.numel() for p in self.trained)
+
+
+class EachCandidate:
+    """The obvious way to choose an answer: the model reads each one after each row."""
+
+    def __init__(self, prompt: pt.Prompt):
+        self.lm, self.tokens = prompt.lm, prompt.tokens
+        self.table = prompt.prompt_embeddings()
+
+    @torch.no_grad()
+    def best(self, row: dict, candidates: Sequence[str]) -> tuple[str, float]:
+        """Return the most probable candidate and its log-probability."""
+        read = [self.tokens.encode(row, answer) for answer in candidates]
+        ids, mask = pad([example.ids for example in read], "right")
+        vectors = embed(self.lm, ids, self.table)
+        logits = self.lm.model(inputs_embeds=vectors, attention_mask=mask).logits
+        scores = []
+        for own, example in zip(logits, read, strict=True):
+            first, targets = example.first_target, torch.tensor(example.targets)
+            answer = own[first : first + len(targets)].log_softmax(-1)
+            scores.append(float(answer.gather(1, targets[:, None]).sum()))
+        best = max(range(len(scores)), key=scores.__getitem__)
+        return candidates[best], scores[best]
 
 
 def seconds(function, *args) -> float:

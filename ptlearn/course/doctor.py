@@ -132,12 +132,19 @@ def _package_fault(requirement: Requirement) -> str:
 
 
 def check_torch() -> Check:
-    """Say where `load_lm` will compute, by computing there."""
+    """Say where `load_lm` will compute, by computing there.
+
+    And whether its dtype "bfloat16" would be faster: it is a choice, so no failure.
+    """
     import torch
+
+    from ..lm.bfloat16 import has_bfloat16_instructions
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     name = torch.cuda.get_device_name() if device == "cuda" else "CPU"
     found = f"{torch.__version__} on {name}, {torch.get_num_threads()} CPU threads"
+    fast = has_bfloat16_instructions(torch.device(device))
+    found += f", {'with' if fast else 'without'} bfloat16 instructions"
     try:
         torch.ones(2, 2, device=device) @ torch.ones(2, 2, device=device)
     except RuntimeError as error:

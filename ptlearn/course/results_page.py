@@ -16,10 +16,11 @@ from ..mechanisms.catalogue import Experiment, experiments
 from ..mechanisms.run import experiment_results
 from ..mechanisms.tables import mechanism_summary
 from ..studies.defaults import ENCODERS, defaults_studies, rate_regrets
+from ..studies.precision import CONTRAST, precision_studies
 from ..studies.robustness import reliability
 from ..studies.settling import settling_results
 from ..studies.staged import StagedStudy, is_complete
-from ..studies.study import results
+from ..studies.study import Study, results
 from ..studies.verdict import verdicts
 from ..training.config import LEARNING_RATES
 
@@ -65,7 +66,7 @@ def results_page(folder: str | Path) -> str:
         Where the rows lie.
     """
     parts = [_study_part(study, frame) for study, frame in settling_results(folder)]
-    parts.append(_defaults_part(folder))
+    parts += [_defaults_part(folder), _precision_part(folder)]
     parts.append("## Why: what an encoder does\n\n" + _how_the_experiments_ran())
     for experiment, frame, missing in all_experiments(folder):
         part = f"### {experiment.question}\n\n`{experiment.name}`: "
@@ -139,18 +140,38 @@ def _defaults_part(folder: str | Path) -> str:
     )
     for study in defaults_studies().values():
         frame = results(study, folder)
-        left = study.size() - len(frame)
-        part += f"\n### {study.question}\n\n`{study.name}`: {len(frame)} runs"
-        if left:
-            part += f", {left} are not done yet. No verdict before all of them are.\n"
+        part += "\n" + _progress(study, frame)
+        if len(frame) < study.size():
             continue
-        part += ". No setting was chosen on this task.\n\n"
+        part += " No setting was chosen on this task.\n\n"
         found = verdicts(frame, [(f"{a}, now", f"{a}, before") for a in ENCODERS])
         steps = frame.groupby("arm")["steps_taken"].mean()
         table = _differences(found)
         table.insert(1, "score", [_now_and_before(frame, a) for a in ENCODERS])
         table["steps now"] = [f"{steps[f'{a}, now']:.0f}" for a in ENCODERS]
         part += _table(table)
+    return part
+
+
+def _progress(study: Study, frame: pd.DataFrame) -> str:
+    part = f"### {study.question}\n\n`{study.name}`: {len(frame)} runs"
+    left = study.size() - len(frame)
+    if left:
+        return f"{part}, {left} are not done yet. No verdict before all of them are.\n"
+    return f"{part}."
+
+
+def _precision_part(folder: str | Path) -> str:
+    part = (
+        "## Products in bfloat16\n\nThe same rows, starts and orders of rows; only "
+        '`load_lm(dtype="bfloat16")` differs.\n'
+    )
+    for study in precision_studies().values():
+        frame = results(study, folder)
+        part += "\n" + _progress(study, frame)
+        if len(frame) == study.size():
+            part += "\n\n" + _table(_differences(verdicts(frame, [CONTRAST])))
+            part += "\n" + _table(_arm_table(frame))
     return part
 
 

@@ -176,7 +176,7 @@ def _refuse_if_padding_is_read(lm: LanguageModel) -> None:
     padded = lm.model(inputs_embeds=lm.embed(ids), attention_mask=mask).logits[0, -1]
     alone = lm.model(inputs_embeds=lm.embed(ids[:, 2:])).logits[0, -1]
     # Above what rounding does to a few layers, in bfloat16 too.
-    allowed = max(1e-3, 4 * torch.finfo(lm.dtype).eps) * alone.abs().max()
+    allowed = max(1e-3, 4 * torch.finfo(lm.product_dtype).eps) * alone.abs().max()
     if (padded - alone).abs().max() > allowed:
         raise ModelError(
             f"{lm.name} ({type(lm.model).__name__}) reads the padding of a batch as if "

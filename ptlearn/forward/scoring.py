@@ -148,7 +148,7 @@ def not_finite(prompted, table: Tensor | None, bad: list[int]) -> PromptError:
         f"{wrong} of the {table.numel()} numbers in the prompt's table are NaN or "
         "infinite. Train again with a lower lr, or load a sound prompt"
         if wrong
-        else f"the prompt is sound, so they arise in {lm.name} ({lm.dtype} on "
+        else f"the prompt is sound, so they arise in {lm.name} ({lm.product_dtype} on "
         f'{lm.device}). Try load_lm(..., dtype="float32")'
     )
     others = f" and {len(bad) - 1} others" if len(bad) > 1 else ""

@@ -4,7 +4,7 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["download", "fetch", "language_model", "load", "names"],
+    submodules=["bfloat16", "download", "fetch", "language_model", "load", "names"],
     submod_attrs={
         "language_model": ["LanguageModel"],
         "load": ["load_lm", "random_lm_like"],

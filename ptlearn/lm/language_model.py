@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from .bfloat16 import Bfloat16Linear
+
 
 @dataclass(frozen=True, eq=False)
 class LanguageModel:
@@ -37,8 +39,14 @@ class LanguageModel:
 
     @property
     def dtype(self) -> torch.dtype:
-        """The type of the weights."""
-        return self.model.dtype
+        """The type of the vectors that go through the model."""
+        return self._embedding_matrix.dtype
+
+    @property
+    def product_dtype(self) -> torch.dtype:
+        """The type in which the linear layers multiply: ``dtype``, or bfloat16."""
+        layers = (m for m in self.model.modules() if isinstance(m, Bfloat16Linear))
+        return next((layer.rounded.dtype for layer in layers), self.dtype)
 
     @property
     def token_dim(self) -> int:

@@ -2,6 +2,7 @@
 
 import copy
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -22,6 +23,7 @@ from transformers import (
 from transformers.utils import logging
 
 from ..errors import ModelError
+from .bfloat16 import has_bfloat16_instructions, multiply_in_bfloat16
 from .fetch import SMOLLM2, fetch
 from .language_model import LanguageModel
 from .names import folder_or_hub_id, why_not_loaded
@@ -30,8 +32,7 @@ TOKENIZER_FOLDER = Path(__file__).parent / "smollm2-tokenizer"
 MODEL_CLASSES = {"causal": AutoModelForCausalLM, "masked": AutoModelForMaskedLM}
 DTYPES = {
     "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
+    "bfloat16": torch.float32,  # of all but the products of linear layers
     "float64": torch.float64,
 }
 
@@ -56,7 +57,14 @@ def load_lm(
         "auto" is CUDA if there is one, else the CPU. Apple's "mps" only when asked
         for, because its numbers differ.
     dtype : str
-        "float32", "bfloat16", "float16" or "float64".
+        "float32", "float64" or "bfloat16". The last is for the frozen linear layers
+        alone, for their weights and products: embeddings, norms, attention, logits and
+        loss stay in float32. It halves the memory of those weights, and is faster where
+        the processor has instructions for it (``ptlearn doctor`` says whether), slower
+        elsewhere. Answers move by some hundredths of a nat, with the rows beside them
+        too; after a prompt that is no language yet, such as random vectors before
+        training, single ones move by a nat. A prompt tuned in one dtype may be used in
+        another.
     kind : str, optional
         "causal" or "masked". None reads it from the model's config.
 
@@ -65,8 +73,13 @@ def load_lm(
     ModelError
         A name, device, dtype or kind that does not fit, or an embedded model that
         cannot be downloaded.
+
+    Warns
+    -----
+    UserWarning
+        For "bfloat16" on a device that only imitates it.
     """
-    name = str(name)
+    name, dtype = str(name), str(dtype).removeprefix("torch.")
     place, number_type = _device(device), _dtype(dtype)
     if place.type == "mps" and number_type is torch.float64:
         raise ModelError('device "mps" has no float64; use the CPU for float64.')
@@ -79,8 +92,11 @@ def load_lm(
         where = fetch(every_hash=False) if embedded else folder_or_hub_id(name)
         model, tokenizer, kind = _pretrained(name, str(where), number_type, kind)
     _give_pad_token(tokenizer)
-    model = model.to(place, number_type).requires_grad_(False).eval()
-    return LanguageModel(model, tokenizer, kind, name)
+    model = model.to(number_type)
+    if dtype == "bfloat16":
+        _warn_of_slow_bfloat16(place)
+        multiply_in_bfloat16(model)
+    return LanguageModel(_frozen(model, place), tokenizer, kind, name)
 
 
 def random_lm_like(lm: LanguageModel, seed: int = 0) -> LanguageModel:
@@ -97,9 +113,11 @@ def random_lm_like(lm: LanguageModel, seed: int = 0) -> LanguageModel:
         The same seed draws the same weights.
     """
     config = copy.deepcopy(lm.model.config)
-    model = random_model(type(lm.model), config, seed)
-    model = model.to(lm.device, lm.dtype).requires_grad_(False).eval()
-    return LanguageModel(model, lm.tokenizer, lm.kind, f"{lm.name}, random weights")
+    model = random_model(type(lm.model), config, seed).to(lm.dtype)
+    if lm.product_dtype == torch.bfloat16:
+        multiply_in_bfloat16(model)
+    name = f"{lm.name}, random weights"
+    return LanguageModel(_frozen(model, lm.device), lm.tokenizer, lm.kind, name)
 
 
 def random_model(
@@ -110,6 +128,10 @@ def random_model(
         # not torch.manual_seed, which would reseed the GPUs too
         torch.random.default_generator.manual_seed(seed)
         return model_class(config)
+
+
+def _frozen(model: PreTrainedModel, device: torch.device) -> PreTrainedModel:
+    return model.to(device).requires_grad_(False).eval()
 
 
 def _tiny() -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -228,10 +250,18 @@ def _device(device: str) -> torch.device:
 
 
 def _dtype(dtype: str) -> torch.dtype:
-    dtype = str(dtype).removeprefix("torch.")
     if dtype not in DTYPES:
         raise ModelError(f"dtype={dtype!r} is not one of {', '.join(DTYPES)}.")
     return DTYPES[dtype]
+
+
+def _warn_of_slow_bfloat16(device: torch.device) -> None:
+    if not has_bfloat16_instructions(device):
+        warnings.warn(
+            f"no bfloat16 instructions are known of this {device.type}: "
+            'dtype="bfloat16" saves memory here, but is likely slower than "float32"',
+            stacklevel=3,
+        )
 
 
 def _give_pad_token(tokenizer: PreTrainedTokenizerBase) -> None:

@@ -203,6 +203,9 @@ class Prompt:
     def load(cls, folder: str | Path, lm: LanguageModel) -> "Prompt":
         """Read a saved prompt for the language model it was trained on.
 
+        The model may have another ``dtype`` than in training: it is the same model, and
+        its answers move by no more than rounding.
+
         Raises
         ------
         PromptError

@@ -6,7 +6,7 @@ import torch
 from torch import LongTensor, Tensor, nn
 from transformers import Cache
 
-from ..errors import StudyError
+from ..errors import ModelError, StudyError
 from ..lm.language_model import LanguageModel
 from ..prompts.initializers import initial_table
 from ..prompts.tuner import PromptTuner
@@ -51,7 +51,14 @@ def make_tuner(
 
 
 def full_tuner(lm: LanguageModel, wording: str) -> ModelTuner:
-    """Train every number of the language model. It is changed in place."""
+    """Train every number of the language model. It is changed in place.
+
+    Raises
+    ------
+    ModelError
+        If the weights are bfloat16.
+    """
+    _refuse_bfloat16(lm, "full fine-tuning")
     lm.model.requires_grad_(True)
     name = "full fine-tuning"
     return ModelTuner(lm, wording, lm.model.parameters(), name=name)
@@ -75,15 +82,29 @@ def lora_tuner(
         The product is multiplied by ``alpha / r``.
     seed : int
         Draws A; B starts at zero.
+
+    Raises
+    ------
+    ModelError
+        If the weights are bfloat16.
     """
     from peft import LoraConfig
 
+    _refuse_bfloat16(lm, "LoRA")
     config = LoraConfig(task_type="CAUSAL_LM", r=r, lora_alpha=alpha, lora_dropout=0.0)
     adapted = _with_peft(lm, config, seed)
     tuned = LanguageModel(
         adapted.get_base_model(), lm.tokenizer, lm.kind, f"{lm.name}, LoRA"
     )
     return ModelTuner(tuned, wording, _trained(adapted), name="LoRA", saved=adapted)
+
+
+def _refuse_bfloat16(lm: LanguageModel, method: str) -> None:
+    if lm.product_dtype != lm.dtype:
+        raise ModelError(
+            f"{method} trains in the linear layers of {lm.name}, whose weights are "
+            'bfloat16: too coarse for small steps. Take load_lm(..., dtype="float32")'
+        )
 
 
 def prefix_tuner(

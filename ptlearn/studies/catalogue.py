@@ -14,6 +14,7 @@ from ..tasks.shipped import catalogue as shipped_tasks
 from .defaults import defaults_studies
 from .job import Job
 from .other_tasks import same_meaning
+from .precision import precision_studies
 from .settling import settling_studies
 from .staged import StagedStudy
 from .study import Arm, Study
@@ -200,7 +201,8 @@ def course_studies() -> Mapping[str, Study | StagedStudy]:
     ]
     own = {study.name: study for study in studies}
     others = {study.name: study for study in (same_meaning(),)}
-    return MappingProxyType(own | settling_studies() | defaults_studies() | others)
+    settling = settling_studies() | defaults_studies()
+    return MappingProxyType(own | settling | others | precision_studies())
 
 
 FIRST_TIER = ("wording", "controls", "city_country", "movie_sentiment")

@@ -46,6 +46,7 @@ KEY_DEFAULTS = {
     "demonstrations": 0,
     "score_test": True,
     "rows": "",
+    "dtype": "float32",
 }
 """What a setting is where a key or a stored row does not mention it.
 
@@ -99,6 +100,8 @@ class Job:
     rows : str
         ``tasks.content_hash`` of rows of your own, which the run is given beside the
         job; ``task`` is then only their name. "": a task that ships with the package.
+    dtype : str
+        As in ``load_lm``.
 
     Raises
     ------
@@ -138,6 +141,7 @@ class Job:
     demonstrations: int = 0
     score_test: bool = True
     rows: str = ""
+    dtype: str = "float32"
 
     def __post_init__(self):
         if self.control and self.control not in CONTROLS:

@@ -3,6 +3,7 @@
 import copy
 import platform
 import random
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -10,6 +11,7 @@ from functools import cache
 import torch
 
 from ..errors import StudyError
+from ..lm.bfloat16 import has_bfloat16_instructions
 from ..lm.language_model import LanguageModel
 from ..lm.load import load_lm, random_lm_like
 from ..tasks.rows import content_hash
@@ -72,8 +74,11 @@ def _own_rows(job: Job, own: Task | None) -> Task:
 
 
 @cache
-def _loaded(model: str) -> LanguageModel:
-    return load_lm(model)
+def _loaded(model: str, dtype: str) -> LanguageModel:
+    with warnings.catch_warnings():
+        # A study compares what comes out; how fast that is here does not matter.
+        warnings.filterwarnings("ignore", "no bfloat16 instructions", UserWarning)
+        return load_lm(model, dtype=dtype)
 
 
 def prepared_lm(job: Job) -> LanguageModel:
@@ -81,7 +86,7 @@ def prepared_lm(job: Job) -> LanguageModel:
 
     The true model is kept for the next job in this process.
     """
-    lm = _loaded(job.model)
+    lm = _loaded(job.model, job.dtype)
     if job.control == "random weights":
         return random_lm_like(lm, seed=job.seed)
     if job.control != "random embeddings":
@@ -99,10 +104,12 @@ def device_name(job: Job) -> str:
     """Return the kind of processor, such as "cpu x86_64 AVX2" or a GPU's name."""
     if job.is_guess:
         return f"cpu {platform.machine()}"
-    place = _loaded(job.model).device
+    place = _loaded(job.model, job.dtype).device
     if place.type == "cuda":
         return f"cuda {torch.cuda.get_device_name(place)}"
     instructions = torch.backends.cpu.get_cpu_capability()
+    if job.dtype == "bfloat16" and has_bfloat16_instructions(place):
+        instructions += " BF16"  # which give other bits than the imitation
     return f"{place.type} {platform.machine()} {instructions}"
 
 

@@ -8,7 +8,14 @@ from ..templates.tokenization import Example
 
 KEEPING_COSTS = 8
 """Keeping one context, and putting it before the live tokens at each step, costs about
-as much as reading this many tokens once."""
+as much as reading this many tokens once.
+
+Four of them follow from ``PREFIX_COSTS``: contexts are read apart, which goes through
+the weights once more, as 64 tokens of a batch do, and a group of 16 shares that.
+Copying keys and values costs little: the embedded model's 46 kB a token take some
+microseconds, a token's products some 500. The rest is for the calls that a visit makes
+more, and to be on the safe side; ``benchmarks/keeping.py`` measures all of it.
+"""
 
 
 def pays_to_keep(examples: Sequence[Example], visits: float) -> bool:

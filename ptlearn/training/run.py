@@ -104,6 +104,7 @@ class TrainingRun:
             "template": self.tuner.template.text,
             "encoder": repr(self.tuner.config),
             "lm": self.tuner.lm.fingerprint,
+            "products": str(self.tuner.lm.product_dtype),
             "start": _digest(self.tuner.parameters()),
             "rows": _digest(self.examples),
             "dev rows": _digest([*self.dev.examples, *self.dev.answers]),

@@ -10,6 +10,7 @@ import pytest
 
 from ptlearn.course import doctor
 from ptlearn.course.doctor import Check
+from ptlearn.lm import bfloat16
 from ptlearn.lm.fetch import SMOLLM2
 
 Memory = namedtuple("Memory", "available total")
@@ -42,6 +43,14 @@ def test_python_and_torch_are_well_here():
     for check in (doctor.check_python(), doctor.check_torch()):
         assert check.ok, check
         assert str(check).startswith("[OK]") and not check.remedy
+
+
+@pytest.mark.parametrize(("known", "word"), [(True, "with"), (False, "without")])
+def test_torch_says_whether_bfloat16_is_faster_here(monkeypatch, known, word):
+    monkeypatch.setattr(bfloat16, "has_bfloat16_instructions", lambda device: known)
+    check = doctor.check_torch()
+    assert check.ok, "it is a choice, not a failure"
+    assert check.detail.endswith(f", {word} bfloat16 instructions")
 
 
 def test_another_python(monkeypatch):

@@ -173,9 +173,10 @@ def test_a_random_model_has_the_same_shape_and_other_weights(tiny):
     assert one.name != tiny.name
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_number_types(dtype):
-    assert load_lm("tiny", dtype=dtype).dtype == getattr(torch, dtype)
+    lm = load_lm("tiny", dtype=dtype)
+    assert lm.dtype == lm.product_dtype == getattr(torch, dtype)
 
 
 def test_the_tokenizer_keeps_words_whole_and_can_pad(tiny):
@@ -386,7 +387,7 @@ def test_a_folder_without_a_model(tmp_path):
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        ({"dtype": "float8"}, "dtype='float8' is not one of float32"),
+        ({"dtype": "float16"}, "dtype='float16' is not one of float32, bfloat16"),
         ({"device": "gpu"}, "device='gpu' cannot be used here"),
         ({"device": "cuda:99"}, "device='cuda:99' cannot be used here"),
         ({"kind": "seq2seq"}, "kind='seq2seq' is not one of"),

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import ptlearn as pt
-from ptlearn.errors import StudyError
+from ptlearn.errors import ModelError, StudyError
 from ptlearn.forward.plan import ForwardPlan
 from ptlearn.prompts.initializers import initial_table
 from ptlearn.relatives.methods import (
@@ -125,3 +125,10 @@ def test_what_is_saved_of_lora_is_what_peft_loads(tmp_path):
 def test_a_method_without_steps_has_no_tuner():
     with pytest.raises(StudyError, match="no gradient steps train 'linear probe'"):
         make_tuner("linear probe", fresh(), SETTINGS["city_country"])
+
+
+@pytest.mark.filterwarnings("ignore:no bfloat16 instructions")
+@pytest.mark.parametrize("make", [lora_tuner, full_tuner])
+def test_weights_in_bfloat16_are_too_coarse_to_be_trained(make):
+    with pytest.raises(ModelError, match="bfloat16: too coarse for small steps"):
+        make(fresh("bfloat16"), WORDING)
