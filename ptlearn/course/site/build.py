@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from ...errors import CourseError
 from ...files import REPOSITORY
 from .. import runner
-from . import findings, formulas, pages, reference
+from . import colab, findings, formulas, pages, reference
 
 DOCS = REPOSITORY / "docs"
 OUT = REPOSITORY / "build" / "site"
@@ -75,6 +75,8 @@ def build_site(
         source, made = Path(work, "source"), Path(work, "pages")
         lay_out(source, executed, notebooks)
         run_sphinx(source, made, jobs, strict)
+        if colab.write(made / colab.FOLDER, notebooks):
+            (made / ".nojekyll").touch()  # GitHub Pages would drop the folder _static
         shutil.rmtree(out, ignore_errors=True)
         made.rename(out)
     return out / "index.html"
