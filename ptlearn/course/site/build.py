@@ -85,6 +85,7 @@ def build_site(
 def lay_out(source: Path, executed: Path | None, notebooks: Path) -> None:
     """Put everything that Sphinx reads into one folder."""
     source.mkdir(parents=True)
+    pages.copy_docs(DOCS, source)
     lessons = copy_lessons(source / "notebooks", executed, notebooks)
     (source / "glossary.md").write_text(pages.look_up_page(notebooks), "utf-8")
     pages.copy_page(REPOSITORY / "benchmarks" / "README.md", source / "benchmarks")
