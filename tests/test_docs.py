@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from cells import tagged
-from ptlearn.course import runner
+from ptlearn.course import runner, said_and_found
 from ptlearn.files import REPOSITORY as ROOT
 from ptlearn.studies import load_study, results, verdicts
 
@@ -16,6 +16,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 LESSONS = sorted(runner.NOTEBOOKS.glob("*.ipynb"))
 TOY = ROOT / "tests" / "fixtures" / "99_toy.ipynb"
 MOST_LINES = 150
+TRAINED = ("bare", "LSTM")
 # Pages that are made when the web edition is built; docs/index.md leads to them.
 MADE = ("glossary.md", "reference/", "results/", "benchmarks/")
 
@@ -82,6 +83,13 @@ def test_the_readme_reads_its_picture_rightly():
     assert len(judged) == 8 and len(of_parts) == 7, "eight comparisons"
     assert set(of_parts["verdict"]) == {"equivalent"}
     assert judged.loc["bare against 8 demonstrations", "difference"] > 0
+    # Below the picture: better than the best wording, but not on reviews.
+    said = said_and_found.table()
+    pairs = [f"{arm} against best wording" for arm in TRAINED]
+    trained = said[said["contrast"].isin(pairs)]
+    found = {name: set(of["verdict"]) for name, of in trained.groupby("study")}
+    assert found["facts"] == {"better"}
+    assert "better" not in found["reviews"]
 
 
 def test_the_table_of_names_names_what_can_be_imported():
