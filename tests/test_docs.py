@@ -75,6 +75,7 @@ def test_a_lesson_that_the_readme_lacks_is_noticed():
     assert readme_faults(README, [TOY]) == ["99 · A toy lesson: 3 exercises, not None"]
 
 
+@pytest.mark.slow
 def test_the_readme_reads_its_picture_rightly():
     """Every part lies in the band; trained vectors lie above demonstrations."""
     study = load_study("facts")

@@ -146,11 +146,8 @@ def test_where_colab_cannot_open_them_there_are_no_copies(
 def test_the_web_edition_holds_the_copies_of_its_lessons(
     published, tmp_path, monkeypatch
 ):
-    def lay_out(source, executed, notebooks):
-        source.mkdir()
-        (source / "index.md").write_text("# A\n")
-
-    monkeypatch.setattr(build, "lay_out", lay_out)
+    monkeypatch.setattr(build, "lay_out", lambda *_: None)
+    monkeypatch.setattr(build, "run_sphinx", lambda source, made, *_: made.mkdir())
     start = build.build_site(tmp_path / "site")
     copies = sorted(p.name for p in (start.parent / "colab").iterdir())
     assert copies == [p.name for p in runner.find_lessons()]
