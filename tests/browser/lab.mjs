@@ -2,8 +2,8 @@
 // node lab.mjs TOOLS CHROMIUM ADDRESS NOTEBOOK < STEPS
 //
 // ADDRESS is the server's. STEPS, as JSON, come after all cells were run: each names a
-// cell by its id. "text" is written into it first; "interrupt" is what its output shows
-// once it is time to press the stop button. Then the notebook is saved.
+// cell by its id. "text" is written into it first; "interrupt" is a pattern: when the
+// output shows it, the stop button is pressed. Then the notebook is saved.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
@@ -70,7 +70,7 @@ async function take({ id, text, interrupt }) {
   const before = await page.evaluate((one) => window.lab.number(one), cell);
   await page.keyboard.press("Shift+Enter");
   if (interrupt) {
-    const shows = ([one, words]) => window.lab.output(one).includes(words);
+    const shows = ([one, words]) => new RegExp(words).test(window.lab.output(one));
     await page.waitForFunction(shows, [cell, interrupt]);
     await press("interrupt-kernel");
   }

@@ -114,7 +114,7 @@ def seen(browser, server, folder, answers):
     steps = [
         {"id": "ex1", "text": answers["wrong"]},
         {"id": "ex1", "text": answers["right"]},
-        {"id": "model", "text": train, "interrupt": f"/{FOR_EVER}"},
+        {"id": "model", "text": train, "interrupt": f"[1-9]\\d*/{FOR_EVER}"},
         {"id": "scratch-score"},
         {"id": "agree"},
     ]
