@@ -130,7 +130,8 @@ def test_the_links_open_a_lesson_that_is_there():
 
 
 def test_the_schedulers_command_sets_parameters_that_the_lesson_has():
-    (command,) = re.findall(r"^papermill .+$", PAGE, re.MULTILINE)
+    joined = PAGE.replace("\\\n", " ")
+    (command,) = re.findall(r"^papermill .+$", joined, re.MULTILINE)
     words = shlex.split(command)
     given = {words[i + 1] for i, word in enumerate(words) if word == "-p"}
     known = papermill.inspect_notebook(str(ROOT / words[1]))
