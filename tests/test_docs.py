@@ -7,16 +7,15 @@ import nbformat
 import pytest
 
 from cells import tagged
-from ptlearn.course import runner, said_and_found
+from ptlearn.course import runner
+from ptlearn.course.site import findings
 from ptlearn.files import REPOSITORY as ROOT
-from ptlearn.studies import load_study, results, verdicts
 
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 LESSONS = sorted(runner.NOTEBOOKS.glob("*.ipynb"))
 TOY = ROOT / "tests" / "fixtures" / "99_toy.ipynb"
 MOST_LINES = 150
-TRAINED = ("bare", "LSTM")
 # Pages that are made when the web edition is built; docs/index.md leads to them.
 MADE = ("glossary.md", "reference/", "results/", "benchmarks/")
 
@@ -76,21 +75,30 @@ def test_a_lesson_that_the_readme_lacks_is_noticed():
 
 
 @pytest.mark.slow
+def test_the_readme_shows_the_picture_of_all_that_was_found():
+    (described,) = re.findall(r"!\[([^\]]*)\]\(docs/found.png\)", README)
+    assert described == findings.describe(findings.found()), "run: ptlearn study report"
+
+
+@pytest.mark.slow
 def test_the_readme_reads_its_picture_rightly():
-    """Every part lies in the band; trained vectors lie above demonstrations."""
-    study = load_study("facts")
-    judged = verdicts(results(study), study.contrasts, study.rule)
-    of_parts = judged[~judged.index.str.contains("demonstrations")]
-    assert len(judged) == 8 and len(of_parts) == 7, "eight comparisons"
-    assert set(of_parts["verdict"]) == {"equivalent"}
-    assert judged.loc["bare against 8 demonstrations", "difference"] > 0
-    # Below the picture: better than the best wording, but not on reviews.
-    said = said_and_found.table()
-    pairs = [f"{arm} against best wording" for arm in TRAINED]
-    trained = said[said["contrast"].isin(pairs)]
-    found = {name: set(of["verdict"]) for name, of in trained.groupby("study")}
-    assert found["facts"] == {"better"}
-    assert "better" not in found["reviews"]
+    judged = findings.found()
+    verdicts = {name: of["verdict"] for name, of in judged.groupby("contrast")}
+    (on_facts, on_reviews) = verdicts["bare against best wording"]
+    assert on_facts == "better" != on_reviews, "ahead on facts, not on reviews"
+    for encoder in ("LSTM", "MLP", "residual MLP"):
+        assert "better" not in set(verdicts[f"{encoder} against bare"])
+    assert list(dict.fromkeys(judged["study"])) == ["facts", "reviews"], "two tasks"
+
+
+def test_the_report_renews_picture_and_words_of_the_readme(tmp_path, monkeypatch):
+    monkeypatch.setattr(findings, "found", lambda: "judged")
+    monkeypatch.setattr(findings, "draw", lambda judged, _: "![Dots.](found.png)")
+    (tmp_path / "README.md").write_text("a ![old](docs/found.png) ![b](c.png)\n")
+    assert len(findings.renew_readme(tmp_path)) == 2
+    renewed = (tmp_path / "README.md").read_text()
+    assert renewed == "a ![Dots.](docs/found.png) ![b](c.png)\n"
+    assert findings.renew_readme(tmp_path / "no-clone") == []
 
 
 def test_the_table_of_names_names_what_can_be_imported():
