@@ -59,7 +59,7 @@ test: setup lint  ## everything that CI runs
 test-fast: $(READY)  ## what to run after changing a line: a minute
 	$(PYTEST) tests -m "not slow and not lessons and not embedded"
 
-browser-test: site  ## the web edition in Chromium: a few minutes
+browser-test: site  ## web edition and JupyterLab in Chromium: a few minutes
 	tests/browser/install.sh build/browser
 	BROWSER_TOOLS=build/browser $(BIN)/python -m pytest tests/browser
 

@@ -1,12 +1,15 @@
 """What the tests in a browser need, and the reason where it is not there."""
 
+import json
 import os
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 PACKAGES = ("playwright-core", "axe-core")
+SCRIPTS = Path(__file__).parent / "browser"
 
 
 @dataclass(frozen=True)
@@ -34,3 +37,13 @@ def find_browser() -> Browser | str:
     if missing:
         return f"no browser: {', '.join(missing)} missing after `make browser-test`"
     return Browser(node, Path(tools).resolve(), chromium)
+
+
+def run_script(browser: Browser, name: str, *arguments: str, given: str = ""):
+    """Return what one of the scripts in browser/ says of what it saw."""
+    command = [browser.node, SCRIPTS / name, browser.tools, browser.chromium]
+    done = subprocess.run(
+        [*command, *arguments], input=given, capture_output=True, text=True, timeout=800
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)

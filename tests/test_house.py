@@ -5,16 +5,12 @@ import re
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
-import nbformat
 import pytest
 import rattler
 import yaml
 from packaging.requirements import Requirement
 
-from cells import tagged
-from ptlearn.course import runner as course
 from ptlearn.files import PACKAGE, REPOSITORY
 
 ROOT = REPOSITORY
@@ -160,45 +156,6 @@ def make_would_run(*arguments: str) -> str:
         ["make", "-n", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
     )
     return re.sub(" +", " ", done.stdout)
-
-
-# --- README -----------------------------------------------------------------
-
-README = (ROOT / "README.md").read_text()
-LESSONS = sorted(course.NOTEBOOKS.glob("*.ipynb"))
-TOY = ROOT / "tests" / "fixtures" / "99_toy.ipynb"
-
-
-def readme_faults(readme: str, lessons: list[Path]) -> list[str]:
-    """How the README's table of lessons differs from the notebooks."""
-    rows = re.findall(r"^\| (\d\d · [^|]+?) \|.*\| (\d+) \|$", readme, re.MULTILINE)
-    listed = {title: int(exercises) for title, exercises in rows}
-    faults = []
-    for path in lessons:
-        notebook = nbformat.read(path, as_version=4)
-        title = notebook.cells[0].source.splitlines()[0].removeprefix("# ")
-        exercises = len(tagged(notebook, "exercise"))
-        if listed.get(title) != exercises:
-            faults.append(f"{title}: {exercises} exercises, not {listed.get(title)}")
-    return faults
-
-
-def test_readme_lists_the_lessons_as_they_are():
-    assert readme_faults(README, LESSONS) == []
-
-
-def test_a_lesson_that_the_readme_lacks_is_noticed():
-    assert readme_faults(README, [TOY]) == ["99 · A toy lesson: 3 exercises, not None"]
-
-
-def test_readme_names_what_can_be_imported():
-    import ptlearn
-
-    table = README.split("| from lesson | names |")[1].split("\n\n")[0]
-    for dotted in re.findall(r"`([\w.]+)`", table):
-        value = ptlearn
-        for name in dotted.split("."):
-            value = getattr(value, name)
 
 
 # --- the package ------------------------------------------------------------

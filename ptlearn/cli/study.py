@@ -88,8 +88,10 @@ def freeze(names: Names, results: Results = None) -> None:
 def report(results: Results = None) -> None:
     """Write the page of results anew: verdicts, tables and figures."""
     from ..course.results_page import write_page
+    from ..course.site.findings import renew_readme
 
-    for file in write_page(_folder(results)):
+    files = write_page(_folder(results))
+    for file in files + (renew_readme() if results is None else []):
         print(file)
 
 

@@ -74,7 +74,7 @@ class Template:
     Parameters
     ----------
     text : str
-        The template; see the table in the README for the language.
+        The template; ``docs/package.md`` describes the language.
 
     Attributes
     ----------

@@ -3,18 +3,13 @@
 `make browser-test` has just built build/site, and these look at its pages.
 """
 
-import json
-import subprocess
-from pathlib import Path
-
 import pytest
 
 import site_rules
-from browser_tools import find_browser
+from browser_tools import find_browser, run_script
 from ptlearn.course.site import build, formulas
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-HERE = Path(__file__).parent
 WORDS = "virtual token"
 
 
@@ -25,26 +20,18 @@ def site(browser):
     return build.OUT
 
 
-def script(browser, name: str, *arguments: str):
-    """What one of the scripts beside this file says of what it saw."""
-    command = [browser.node, HERE / name, browser.tools, browser.chromium, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=800)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 @pytest.fixture(scope="module")
 def seen(browser, site):
     """What was seen of every page."""
     names = [str(path.relative_to(site)) for path in site_rules.pages(site)]
-    return script(browser, "pages.mjs", f"{site.as_uri()}/", *names)
+    return run_script(browser, "pages.mjs", f"{site.as_uri()}/", *names)
 
 
 @pytest.fixture(scope="module")
 def used(browser, site):
     """What happened when the site was used."""
     lesson = "notebooks/00_start_here.html"
-    return script(browser, "use.mjs", str(site), WORDS, lesson)
+    return run_script(browser, "use.mjs", str(site), WORDS, lesson)
 
 
 def faults(seen: list[dict]) -> list[str]:
@@ -141,7 +128,7 @@ def test_a_bad_page_is_noticed(browser, tmp_path):
     bad = BAD.replace("TYPESETTER", formulas.typesetter().as_uri())
     (tmp_path / "bad.html").write_text(bad)
     said = "\n".join(
-        faults(script(browser, "pages.mjs", f"{tmp_path.as_uri()}/", "bad.html"))
+        faults(run_script(browser, "pages.mjs", f"{tmp_path.as_uri()}/", "bad.html"))
     )
     for words in [
         *("asks another host: http://127.0.0.1:9", "no-such-picture.png", "is empty"),

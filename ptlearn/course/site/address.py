@@ -15,7 +15,6 @@ from ...files import REPOSITORY
 
 BRANCH = "main"
 BINDER = "https://mybinder.org"
-COLAB = "https://colab.research.google.com"
 
 
 def repository(project: Path = REPOSITORY / "pyproject.toml") -> str | None:
@@ -48,14 +47,15 @@ def theme_options() -> dict:
     address = repository()
     if address is None:
         return options
-    launch = {"notebook_interface": "jupyterlab", "binderhub_url": BINDER}
-    if address.startswith("https://github.com/"):  # Colab opens no others
-        launch["colab_url"] = COLAB
     return options | {
         "repository_url": address,
         "repository_branch": BRANCH,
         "use_repository_button": True,
-        "launch_buttons": launch,
+        # Colab's button is ours, too: it opens a copy of the lesson.
+        "launch_buttons": {
+            "notebook_interface": "jupyterlab",
+            "binderhub_url": BINDER,
+        },
     }
 
 

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from ...errors import CourseError
 from ...files import REPOSITORY
 from .. import runner
-from . import findings, formulas, pages, reference
+from . import colab, findings, formulas, pages, reference
 
 DOCS = REPOSITORY / "docs"
 OUT = REPOSITORY / "build" / "site"
@@ -75,6 +75,8 @@ def build_site(
         source, made = Path(work, "source"), Path(work, "pages")
         lay_out(source, executed, notebooks)
         run_sphinx(source, made, jobs, strict)
+        if colab.write(made / colab.FOLDER, notebooks):
+            (made / ".nojekyll").touch()  # GitHub Pages would drop the folder _static
         shutil.rmtree(out, ignore_errors=True)
         made.rename(out)
     return out / "index.html"
@@ -83,6 +85,7 @@ def build_site(
 def lay_out(source: Path, executed: Path | None, notebooks: Path) -> None:
     """Put everything that Sphinx reads into one folder."""
     source.mkdir(parents=True)
+    pages.copy_docs(DOCS, source)
     lessons = copy_lessons(source / "notebooks", executed, notebooks)
     (source / "glossary.md").write_text(pages.look_up_page(notebooks), "utf-8")
     pages.copy_page(REPOSITORY / "benchmarks" / "README.md", source / "benchmarks")

@@ -1,6 +1,8 @@
 """Sphinx's own side of the web edition: what happens while it reads and writes."""
 
-from . import lessons
+from pathlib import Path
+
+from . import colab, lessons
 from .address import notebook_button
 
 
@@ -8,7 +10,7 @@ def setup(app) -> dict:
     """Register with Sphinx; it calls this by name."""
     app.connect("source-read", _read)
     # After the theme has made its list of buttons, before it is drawn.
-    app.connect("html-page-context", _add_download, priority=600)
+    app.connect("html-page-context", _add_buttons, priority=600)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -17,10 +19,16 @@ def _read(app, page: str, source: list[str]) -> None:
         source[0] = lessons.prepare(source[0])
 
 
-def _add_download(app, page: str, template: str, context: dict, doctree) -> None:
-    button = notebook_button(f"{page}.ipynb")
-    if button and doctree and _is_lesson(app, page):
+def _add_buttons(app, page: str, template: str, context: dict, doctree) -> None:
+    if not doctree or not _is_lesson(app, page):
+        return
+    lesson = f"{page}.ipynb"
+    if button := notebook_button(lesson):
         context["header_buttons"].append(button)
+    if button := colab.button(Path(lesson).name):
+        for group in context["header_buttons"]:
+            if group.get("label") == "launch-buttons":
+                group["buttons"].append(button)
 
 
 def _is_lesson(app, page: str) -> bool:

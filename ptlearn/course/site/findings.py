@@ -1,14 +1,16 @@
-"""What the course found, for the start page: one picture and one table.
+"""What the course found, for the start page and README: one picture and one table.
 
 Both come from the stored rows by :mod:`ptlearn.course.said_and_found`; no number and no
 verdict is typed.
 """
 
+import re
 from pathlib import Path
 
 import pandas as pd
 
 from ... import plots
+from ...files import REPOSITORY, write_atomically
 from ...studies.catalogue import load_study
 from ...studies.verdict import Rule
 from .. import said_and_found
@@ -35,6 +37,22 @@ def draw(judged: pd.DataFrame, folder: Path) -> str:
     figure = plots.differences_by_study(judged, smallest_effect=effect)
     figure.savefig(folder / PICTURE, dpi=DOTS_PER_INCH, metadata={"Software": None})
     return f"![{describe(judged)}]({PICTURE})"
+
+
+def renew_readme(clone: Path = REPOSITORY) -> list[Path]:
+    """Draw the picture of README.md anew, with its description; return the files.
+
+    Nothing is done where there is no clone of the repository.
+    """
+    readme = clone / "README.md"
+    if not readme.exists():
+        return []
+    picture = draw(found(), clone / "docs").replace("](", "](docs/")
+    place = re.compile(rf"!\[[^\]]*\]\(docs/{re.escape(PICTURE)}\)")
+    text = place.sub(lambda _: picture, readme.read_text(encoding="utf-8"))
+    with write_atomically(readme) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return [readme, clone / "docs" / PICTURE]
 
 
 def describe(judged: pd.DataFrame) -> str:

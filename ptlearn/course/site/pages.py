@@ -147,6 +147,19 @@ def _terms(text: str) -> str:
     )
 
 
+def copy_docs(folder: Path, target: Path) -> None:
+    """Copy the pages that are written by hand, all but the start page.
+
+    In the repository they lead to READMEs, which are pages of their own here.
+    """
+    for page in folder.glob("*.md"):
+        if page.name != "index.md":
+            text = page.read_text(encoding="utf-8")
+            text = text.replace("](../benchmarks/README.md", "](benchmarks/index.md")
+            text = text.replace("](../data/results/README.md", "](results/index.md")
+            (target / page.name).write_text(text, encoding="utf-8")
+
+
 def copy_page(page: Path, target: Path) -> None:
     """Copy a README and the pictures that it shows, to be a page of the site."""
     text = page.read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 import site_rules
-from ptlearn.course.site import build
+from ptlearn.course.site import build, colab
 from ptlearn.errors import CourseError
 from ptlearn.files import REPOSITORY
 from site_rules import RULES, pages, read
@@ -121,7 +121,7 @@ def test_with_an_address_buttons_lead_to_it(tmp_path, monkeypatch):
     assert {a for a in hrefs(tmp_path / "out/notebooks/99_toy.html") if "//" in a} == {
         home,
         f"{home}/raw/main/{path}",
-        f"https://colab.research.google.com/github/owner/name/blob/main/{path}",
+        colab.link(home) + "99_toy.ipynb",
         f"https://mybinder.org/v2/gh/owner/name/main?urlpath=lab/tree/{path}",
     }
     outside = {a for a in hrefs(tmp_path / "out/index.html") if "//" in a}

@@ -222,12 +222,9 @@ def test_buttons_lead_to_the_address(monkeypatch):
     monkeypatch.setenv("PTLEARN_REPOSITORY", "https://github.com/a/b")
     options = address.theme_options()
     assert options["repository_url"] == "https://github.com/a/b"
-    assert {"colab_url", "binderhub_url"} <= set(options["launch_buttons"])
+    assert "binderhub_url" in options["launch_buttons"]
     url = address.notebook_button("notebooks/00.ipynb")["url"]
     assert url == "https://github.com/a/b/raw/main/notebooks/00.ipynb"
-    # Colab opens what lies on GitHub only.
-    monkeypatch.setenv("PTLEARN_REPOSITORY", "https://gitlab.com/a/b")
-    assert "colab_url" not in address.theme_options()["launch_buttons"]
 
 
 # --- what pages need --------------------------------------------------------
