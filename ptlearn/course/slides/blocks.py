@@ -2,12 +2,12 @@
 
 import math
 import re
+from textwrap import dedent
 
 WIDTH = 88  # letters in a line of a slide
 TABLE_WIDTH = 110  # letters in a line of a table, which is set smaller
 FORMULA = 2.6  # lines that a formula between double dollars takes
-PICTURE = 9.0
-FENCE = re.compile(r"^(```|\$\$)", re.MULTILINE)
+PICTURE = 12.5
 DETAILS = re.compile(r"<details>.*?</details>", re.DOTALL)
 LINK = re.compile(r"(?<!!)\[([^\]]+)\]\([^)]+\.ipynb[^)]*\)")
 HEADING = re.compile(r"(#+) (.+)")
@@ -39,8 +39,9 @@ def _paragraphs(text: str) -> list[str]:
             found[-1] += "\n\n" + part
         else:
             found.append(part)
-        open_ ^= len(FENCE.findall(part)) % 2 == 1
-    return [part.strip("\n") for part in found]
+        open_ ^= (part.count("```") + part.count("$$")) % 2 == 1
+    # What belongs to an item of a list is set in; alone on a slide it is not.
+    return [dedent(part.strip("\n")) for part in found]
 
 
 def kind(block: str) -> str:
@@ -62,7 +63,7 @@ def kind(block: str) -> str:
         return "formula"
     if block.startswith("|"):
         return "table"
-    if re.match(r"(\d+\.|[-*]) ", block):
+    if re.search(r"^(\d+\.|[-*]) ", block, re.MULTILINE):
         return "list"
     return "text"
 

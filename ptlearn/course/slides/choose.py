@@ -14,11 +14,11 @@ from .. import claims, shown
 from ..site.lessons import mark_chinese
 from . import blocks
 
-ROOM = 13.5  # lines that fit below a slide's title
+ROOM = 15.0  # lines that fit below a slide's title
 LONGEST_TABLE = 11  # lines, of a table that a cell shows
 WIDEST_TABLE = 7
 PASSED_OVER = ("Sources", "Symbols", "Glossary", "The one cell to change")
-ASKS = re.compile(r"\*\*(Predict|Write down|Write|Compute|Think|Do )|\?\*\*")
+ASKS = re.compile(r"\*\*(Predict|Write|Compute|Think|Do )|\?\*\*|\?\s*$")
 SOFT = "text", "code"
 
 
@@ -80,6 +80,7 @@ class _Chooser:
     def __init__(self):
         self.made = [Slide("", top=True)]
         self.over = self.exercise = self.asked = False
+        self.section = ""
 
     @property
     def now(self) -> Slide:
@@ -87,6 +88,9 @@ class _Chooser:
 
     def read(self, source: str) -> None:
         """Take what a slide shows out of a cell of text."""
+        if self.exercise and "<details>" in source:
+            # With its hint and solution an exercise ends; the section goes on.
+            self.begin(f"### {self.section or self.now.title}")
         first = True  # the first words of a cell say what it is about
         for block in blocks.blocks(source):
             if blocks.kind(block) == "heading":
@@ -100,6 +104,7 @@ class _Chooser:
         level, title = blocks.HEADING.match(heading).groups()
         self.over = title in PASSED_OVER
         self.exercise = title.startswith("Exercise ")
+        self.section = self.section if self.exercise else title
         self.asked = False
         self.made.append(Slide(title, top=len(level) <= 2))
 
@@ -156,7 +161,11 @@ class _Chooser:
             self.show(block, blocks.room(block))
 
     def table(self, text: str) -> None:
-        rows = shown.without_guesses(shown.table_rows(text))
+        rows = shown.table_rows(text)
+        if shown.is_prediction(rows):
+            self.asked = True
+            self.turn_over()
+            rows = shown.without_guesses(rows)
         if len(rows) <= LONGEST_TABLE and len(rows[0]) <= WIDEST_TABLE:
             written = shown.as_markdown(rows)
             self.show(written, blocks.room(written))
