@@ -7,7 +7,12 @@ import nbformat
 from ptlearn.course.teaching import notebooks
 
 EXERCISE = re.compile(r"\b(\d\d)\.(\d)\b(?!\.\d)")
-PARTS = ["Before the class", "On the board", "Where students stumble"]
+PARTS = [
+    "Before the class",
+    "The lesson in order",
+    "On the board",
+    "Where students stumble",
+]
 PARTS += ["Questions to ask", "Exercises", "Predictions to collect"]
 
 

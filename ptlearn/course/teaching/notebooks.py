@@ -13,6 +13,7 @@ EXERCISE = re.compile(
     r"### Exercise (\d\d)\.(\d) · (.+?) \((★[★☆]*), (\d+) minutes\)\n\*(.+?)\*",
     re.DOTALL,
 )
+CLOSING = ("Summary", "Self-check", "Sources", "Symbols", "Glossary")
 LEVELS = {"★☆☆": "easy", "★★☆": "middling", "★★★": "hard"}
 
 
@@ -88,6 +89,35 @@ def exercises_table(notebook) -> str:
     return "\n".join(lines)
 
 
+def sections_table(notebook) -> str:
+    """Write the sections in order, with what waits in each."""
+    lines = ["| section | figures | to predict | exercises |", "|---|---|---|---|"]
+    for title, cells in _sections(notebook):
+        figures = sum("image/png" in o.get("data", {}) for o in _outputs(cells))
+        text = "\n\n".join(c.source for c in cells if c.cell_type == "markdown")
+        figures += len(re.findall(r"^!\[", text, re.MULTILINE))
+        asked = len(shown.predictions(nbformat.v4.new_notebook(cells=cells)))
+        named = ", ".join(f"{a}.{b}" for a, b, *_ in EXERCISE.findall(text))
+        lines.append(f"| {title} | {figures or ''} | {asked or ''} | {named} |")
+    return "\n".join(lines)
+
+
+def _sections(notebook) -> list[tuple[str, list]]:
+    """Return the cells below each heading of the second level, but for the closing."""
+    found: list[tuple[str, list]] = []
+    for cell in notebook.cells[1:]:
+        heading = cell.cell_type == "markdown" and re.match(r"## (.+)", cell.source)
+        if heading:
+            found.append((heading[1], []))
+        if found:
+            found[-1][1].append(cell)
+    return [(title, cells) for title, cells in found if title not in CLOSING]
+
+
+def _outputs(cells: list) -> list:
+    return [output for cell in cells for output in cell.get("outputs", [])]
+
+
 def predictions_table(notebook) -> str:
     """Write what is to be predicted, and what came in the stored run."""
     head = ["section", "asked", "what came"]
@@ -98,12 +128,8 @@ def results(notebook) -> str:
     """Write the lesson's claims, and the sentences that its cells computed."""
     printed = runner.printed_text(notebook).splitlines()
     held = [line.removeprefix(claims.HOLDS) for line in printed if claims.HOLDS in line]
-    said = [
-        output["data"]["text/markdown"]
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-        if "text/markdown" in output.get("data", {})
-    ]
+    data = [output.get("data", {}) for output in _outputs(notebook.cells)]
+    said = [one["text/markdown"] for one in data if "text/markdown" in one]
     prose = [
         text for text in said if "|" not in text and not text.startswith(("*", "#"))
     ]

@@ -85,6 +85,7 @@ def lesson_page(text: str, notebook, name: str) -> str:
     made = {
         "at a glance": f"[{title}](../../notebooks/{name}): *{subtitle}*\n\n{table}\n\n"
         f"{objectives}",
+        "sections": notebooks.sections_table(notebook),
         "exercises": notebooks.exercises_table(notebook),
         "predictions": notebooks.predictions_table(notebook),
         "results": notebooks.results(notebook),

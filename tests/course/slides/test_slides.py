@@ -180,6 +180,14 @@ def test_slides_and_their_notes_are_in_the_page(page):
     assert page.name == "99.html"
 
 
+def test_each_slide_is_a_cell_and_its_notes_are_another():
+    made = build.notebook_of([choose.Slide("A", top=True, parts=["b"], notes=["c"])])
+    nbformat.validate(made)
+    kinds = [cell.metadata["slideshow"]["slide_type"] for cell in made.cells]
+    assert kinds == ["slide", "notes"]
+    assert [cell.source for cell in made.cells] == ["# A\n\nb", "c"]
+
+
 def test_a_lesson_that_is_not_there_is_told(tmp_path):
     with pytest.raises(CourseError, match="No lesson begins with '42'"):
         build.build_slides(tmp_path, lesson="42")
