@@ -12,6 +12,7 @@ from ...errors import CourseError
 from ...files import REPOSITORY
 from .. import runner
 from ..site import pages as site_pages
+from ..site.lessons import mark_chinese
 from . import notebooks, plans, questions
 
 CLASS = REPOSITORY / "class"
@@ -90,7 +91,7 @@ def lesson_page(text: str, notebook, name: str) -> str:
         "predictions": notebooks.predictions_table(notebook),
         "results": notebooks.results(notebook),
     }
-    return site_pages.fill(text, made)
+    return mark_chinese(site_pages.fill(text, made))
 
 
 def _fill(page: Path, bank: list, titles: dict[str, str]) -> str:
