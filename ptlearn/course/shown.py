@@ -25,8 +25,11 @@ def table_rows(text: str) -> list[list[str]]:
     width = max(map(len, rows))
     rows = [[""] * (width - len(row)) + row for row in rows]
     second = rows[1] if len(rows) > 1 else []
-    if any(second) and all(not (a and b) for a, b in zip(rows[0], second, strict=True)):
-        rows[:2] = [[a or b for a, b in zip(rows[0], second, strict=True)]]
+    # The index's names stand below the head, where no other column has a value.
+    if any(second) and not any(
+        b for a, b in zip(rows[0][1:], second[1:], strict=True) if a
+    ):
+        rows[:2] = [[b or a for a, b in zip(rows[0], second, strict=True)]]
     return rows
 
 

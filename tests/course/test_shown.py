@@ -25,6 +25,12 @@ def test_the_name_of_the_index_stands_in_the_head():
     assert shown.table_rows(html_of(frame)) == [["arm", "n"], ["x", "1"]]
 
 
+def test_the_names_of_columns_and_index_make_one_head():
+    frame = pd.DataFrame({"n": [1]}, index=pd.Index(["x"], name="study"))
+    rows = shown.table_rows(html_of(frame.rename_axis(columns="contrast")))
+    assert rows == [["study", "n"], ["x", "1"]]
+
+
 def test_a_group_is_named_once_and_its_lines_stay_in_their_columns():
     index = pd.MultiIndex.from_product([["facts", "reviews"], ["bare", "LSTM"]])
     rows = shown.table_rows(html_of(pd.DataFrame({"n": range(4)}, index=index)))
