@@ -263,6 +263,8 @@ def test_there_are_two_projects_with_all_their_parts():
 @pytest.mark.parametrize("path", PROJECTS, ids=lambda p: p.stem)
 def test_the_beginning_of_a_project_runs(path, tmp_path):
     (code,) = re.findall(r"```python\n(.+?)```", path.read_text("utf-8"), re.DOTALL)
+    # Fewer steps than a reader takes: what is tested is that the calls are right.
+    code = code.replace("STEPS = 8 ", "STEPS = 2 ")
     (tmp_path / "beginning.py").write_text(code, "utf-8")
     done = subprocess.run(
         [sys.executable, "beginning.py"],
