@@ -28,7 +28,7 @@ endif
 export JUPYTER_PREFER_ENV_PATH := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup course site test test-fast browser-test lint lab refresh smoke \
+.PHONY: help setup course site slides test test-fast browser-test lint lab refresh smoke \
 	bench worlds clean
 
 help:  ## this list
@@ -44,6 +44,9 @@ course: setup  ## run the lessons; notebooks and pages in build/course
 # [project.urls] in pyproject.toml. Without one the pages have none.
 site: $(READY)  ## the web edition of the stored lessons, in build/site
 	$(if $(REPOSITORY),PTLEARN_REPOSITORY=$(REPOSITORY)) $(BIN)/ptlearn site
+
+slides: $(READY)  ## slides of the lessons for teachers, in build/slides
+	$(BIN)/ptlearn slides $(if $(LESSON),--lesson $(LESSON))
 
 # One pytest run, so that its last line is the sum of everything: unit tests,
 # rules for notebooks, each lesson with its solutions on the tiny model, and each

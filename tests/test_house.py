@@ -130,7 +130,7 @@ def test_make_lists_every_command():
     listed = subprocess.run(
         ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    for target in ["course", "site", "test", "test-fast", "lab", "refresh", "smoke"]:
+    for target in ["course", "site", "slides", "test", "test-fast", "lab", "refresh"]:
         assert f"make {target} " in listed
 
 

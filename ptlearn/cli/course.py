@@ -1,4 +1,4 @@
-"""``ptlearn fetch``, ``course`` and ``refresh``: the course's commands."""
+"""``ptlearn fetch``, ``course``, ``site``, ``slides``, ``refresh``: for the course."""
 
 import sys
 from pathlib import Path
@@ -67,6 +67,19 @@ def site(
     from ..course.site import build
 
     print(build.build_site(out))
+
+
+def slides(
+    lesson: Lesson = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write; by default build/slides.")
+    ] = None,
+) -> None:
+    """Make slides of the stored lessons (for teachers); nothing is run."""
+    from ..course.slides import build
+
+    for page in build.build_slides(out, lesson=lesson):
+        print(page)
 
 
 def refresh(lesson: Lesson = None) -> None:

@@ -11,6 +11,7 @@ COMMANDS = [
     "fetch",
     "doctor",
     "course",
+    "slides",
     "refresh",
     "train",
     "predict",

@@ -6,6 +6,7 @@ import pytest
 
 from ptlearn.course import doctor, runner
 from ptlearn.course.site import build
+from ptlearn.course.slides import build as slides
 
 
 @pytest.fixture
@@ -54,6 +55,18 @@ def test_lessons_run_where_pages_cannot_be_made(shell, made, monkeypatch):
 def test_site_builds_from_what_is_stored(shell, made, tmp_path):
     assert "start.html" in shell("site", "--out", tmp_path).out
     assert made["pages"] == [(tmp_path, {})]
+
+
+def test_slides_are_made_of_the_lessons_asked_for(shell, monkeypatch, tmp_path):
+    asked = []
+
+    def build_slides(out, *, lesson):
+        asked.append((out, lesson))
+        return [out / "04.html"]
+
+    monkeypatch.setattr(slides, "build_slides", build_slides)
+    said = shell("slides", "--lesson", "04", "--out", tmp_path)
+    assert asked == [(tmp_path, "04")] and "04.html" in said.out
 
 
 def test_doctor_fails_without_the_model(shell, tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from ...errors import CourseError
 from ...files import REPOSITORY
 from .. import runner
+from ..teaching import pages as teaching
 from . import colab, findings, formulas, pages, reference
 
 DOCS = REPOSITORY / "docs"
@@ -91,6 +92,7 @@ def lay_out(source: Path, executed: Path | None, notebooks: Path) -> None:
     pages.copy_page(REPOSITORY / "benchmarks" / "README.md", source / "benchmarks")
     pages.copy_page(REPOSITORY / "data" / "results" / "README.md", source / "results")
     reference.write(source / "reference")
+    teaching.lay_out(source / "class", notebooks)
     judged = findings.found()
     made = {
         "run": pages.run_table(lessons),

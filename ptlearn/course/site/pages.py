@@ -112,7 +112,7 @@ def fill(template: str, made: dict[str, str]) -> str:
     wanted = set(MADE.findall(template))
     if wanted != set(made):
         odd = ", ".join(sorted(wanted ^ set(made)))
-        raise CourseError(f"The start page and what is made for it differ in: {odd}.")
+        raise CourseError(f"A page and what is made for it differ in: {odd}.")
     return MADE.sub(lambda mark: made[mark[1]], template)
 
 

@@ -1,0 +1,1 @@
+"""Slides of the lessons, out of the notebooks' own cells."""
