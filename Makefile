@@ -31,10 +31,10 @@ export JUPYTER_PREFER_ENV_PATH := 1
 .PHONY: help setup course site test test-fast browser-test lint lab refresh smoke \
 	bench worlds clean class class-setup class-release class-fetch class-submit \
 	class-collect class-grade class-forms class-feedback class-grades class-test \
-	student
+	made student
 
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 setup: $(READY)  ## the virtual environment and the model, nothing else
 	$(BIN)/ptlearn fetch
@@ -97,13 +97,11 @@ CLASS_BIN := $(abspath $(CLASS_VENV))/bin
 CLASS_READY := $(CLASS_VENV)/.ready
 CLASS_PIP := $(CLASS_BIN)/python -m pip install --disable-pip-version-check \
 	-c constraints.txt
-HOME_OF := $(CLASS_WORK)/students/$(STUDENT)
-# nbgrader looks for its helper alembic on the PATH.
-NBGRADER := PATH="$(CLASS_BIN):$$PATH" nbgrader
-TEACH := cd $(CLASS_WORK) && $(NBGRADER)
-STUDY := cd $(HOME_OF) && $(NBGRADER)
-AS_STUDENT := --config=$(abspath $(CLASS_WORK))/nbgrader_config.py \
-	--CourseDirectory.student_id=$(STUDENT)
+# nbgrader looks for its helper alembic on the PATH, and for its settings where it runs.
+NBGRADER := cd $(CLASS_WORK) && PATH="$(CLASS_BIN):$$PATH" nbgrader
+HOME_OF := students/$(STUDENT)
+AS_STUDENT := --CourseDirectory.student_id=$(STUDENT) \
+	--Exchange.assignment_dir=$(HOME_OF) --Exchange.cache=$(HOME_OF)/.submitted
 
 class-setup: $(CLASS_READY)  ## nbgrader, in an environment of its own
 
@@ -112,42 +110,45 @@ class: $(CLASS_READY)  ## make the students' versions of the two graded assignme
 	rm -rf $(CLASS_WORK)/source && mkdir $(CLASS_WORK)/source
 	cp -R class/assignments/prompts class/assignments/encoders $(CLASS_WORK)/source
 	cp class/nbgrader_config.py $(CLASS_WORK)
-	$(TEACH) generate_assignment prompts --force
-	$(TEACH) generate_assignment encoders --force
+	$(NBGRADER) generate_assignment prompts --force
+	$(NBGRADER) generate_assignment encoders --force
 
-class-release: $(CLASS_READY)  ## give ASSIGNMENT=prompts (or encoders) to the students
-	$(TEACH) release_assignment $(ASSIGNMENT) --force
+class-release: $(CLASS_READY) made  ## give ASSIGNMENT=prompts (or encoders) to the students
+	$(NBGRADER) release_assignment $(ASSIGNMENT) --force
 
-class-fetch: $(CLASS_READY) student  ## as STUDENT=ada: get the assignment, or feedback
-	mkdir -p $(HOME_OF)
-	test -d $(HOME_OF)/$(ASSIGNMENT) || \
-		( $(STUDY) fetch_assignment $(ASSIGNMENT) $(AS_STUDENT) )
+class-fetch: $(CLASS_READY) made student  ## as STUDENT=ada: get the assignment, or feedback
+	mkdir -p $(CLASS_WORK)/$(HOME_OF)
+	test -d $(CLASS_WORK)/$(HOME_OF)/$(ASSIGNMENT) || \
+		( $(NBGRADER) fetch_assignment $(ASSIGNMENT) $(AS_STUDENT) )
 	test ! -d $(CLASS_WORK)/exchange/ptlearn/feedback || \
-		( $(STUDY) fetch_feedback $(ASSIGNMENT) $(AS_STUDENT) )
+		( $(NBGRADER) fetch_feedback $(ASSIGNMENT) $(AS_STUDENT) )
 
-class-submit: $(CLASS_READY) student  ## as STUDENT=ada: hand the assignment in
-	$(STUDY) submit $(ASSIGNMENT) $(AS_STUDENT)
+class-submit: $(CLASS_READY) made student  ## as STUDENT=ada: hand the assignment in
+	$(NBGRADER) submit $(ASSIGNMENT) $(AS_STUDENT)
 
-class-collect: $(CLASS_READY)  ## take in the latest submission of each student
-	$(TEACH) collect $(ASSIGNMENT) --update
+class-collect: $(CLASS_READY) made  ## take in the latest submission of each student
+	$(NBGRADER) collect $(ASSIGNMENT) --update
 
-class-grade: $(CLASS_READY)  ## run and grade what was handed in; it runs with your rights
+class-grade: $(CLASS_READY) made  ## run and grade what was handed in; it runs with your rights
 	$(CLASS_BIN)/python class/grade.py $(ASSIGNMENT) --work $(abspath $(CLASS_WORK)) \
 		$(if $(STUDENT),--student $(STUDENT)) $(if $(AGAIN),--again)
 
-class-forms: $(CLASS_READY)  ## JupyterLab, to give points to written answers
+class-forms: $(CLASS_READY) made  ## JupyterLab, to give points to written answers
 	cd $(CLASS_WORK) && PATH="$(CLASS_BIN):$$PATH" jupyter lab
 
-class-feedback: $(CLASS_READY)  ## write each student's feedback page and release it
-	$(TEACH) generate_feedback $(ASSIGNMENT) --force
-	$(TEACH) release_feedback $(ASSIGNMENT)
+class-feedback: $(CLASS_READY) made  ## write each student's feedback page and release it
+	$(NBGRADER) generate_feedback $(ASSIGNMENT) --force
+	$(NBGRADER) release_feedback $(ASSIGNMENT)
 
-class-grades: $(CLASS_READY)  ## all grades as CSV, in build/class/grades.csv
-	$(TEACH) export --to=grades.csv
+class-grades: $(CLASS_READY) made  ## all grades as CSV, in build/class/grades.csv
+	$(NBGRADER) export --to=grades.csv
 	cat $(CLASS_WORK)/grades.csv
 
 class-test: $(CLASS_READY) $(READY)  ## the whole cycle with five submissions: minutes
 	$(BIN)/python -m pytest tests/classroom
+
+made:
+	@test -d $(CLASS_WORK)/release || { echo "First say: make class"; exit 1; }
 
 student:
 	@test -n "$(STUDENT)" || { echo "Which student? Say STUDENT=ada."; exit 1; }

@@ -166,11 +166,10 @@ def end(process: subprocess.Popen) -> None:
     except psutil.NoSuchProcess:
         return
     for member in family:
-        try:
+        with suppress(psutil.NoSuchProcess):
             member.kill()
-        except psutil.NoSuchProcess:
-            continue
     process.wait()
+    psutil.wait_procs(family, timeout=10)
 
 
 def forget(work: Path, assignment: str, student: str) -> None:

@@ -12,7 +12,6 @@ c = get_config()  # noqa: F821  nbgrader gives it to this file
 c.CourseDirectory.course_id = "ptlearn"
 c.CourseDirectory.root = str(WORK)
 c.Exchange.root = str(WORK / "exchange")
-c.Exchange.cache = str(WORK / "cache")
 # Students are names here, not accounts of this computer.
 c.ExchangeCollect.check_owner = False
 

@@ -164,7 +164,8 @@ def test_each_graded_student_has_a_page_that_shows_the_tests(graded):
     page = (work / "feedback" / "wrong" / NAME / f"{NAME}.html").read_text()
     assert "HIDDEN TESTS" in page and "AssertionError" in page
     make(work, "class-fetch", f"ASSIGNMENT={NAME}", "STUDENT=wrong")
-    assert list((work / "students" / "wrong" / NAME / "feedback").rglob("*.html"))
+    (fetched,) = (work / "students" / "wrong" / NAME / "feedback").rglob("*.html")
+    assert fetched.read_text() == page
 
 
 def test_nothing_was_written_into_the_tree(graded):
