@@ -1,8 +1,9 @@
 """A class from release to grades, with nbgrader: five students of five kinds."""
 
 import csv
-import os
 import subprocess
+from pathlib import Path
+from typing import NamedTuple
 
 import nbformat
 import pytest
@@ -35,6 +36,23 @@ import os
 def choose_rate(dev):
     os._exit(1)
 """
+
+
+class Graded(NamedTuple):
+    """A course folder after the whole cycle."""
+
+    work: Path
+    said: str  # by the grading program
+    tree_before: str
+
+
+def tree() -> str:
+    """What git sees that is not committed."""
+    command = ["git", "status", "--porcelain"]
+    done = subprocess.run(
+        command, cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    return done.stdout
 
 
 def make(work, target, *variables):
@@ -88,7 +106,8 @@ STUDENTS = {
 
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory):
-    """A course folder after the whole cycle, and what the grading program printed."""
+    """Run the whole cycle, from the release to the grades."""
+    before = tree()
     work = tmp_path_factory.mktemp("class")
     make(work, "class")
     make(work, "class-release", f"ASSIGNMENT={NAME}")
@@ -102,13 +121,11 @@ def graded(tmp_path_factory):
     make(work, "class-collect", f"ASSIGNMENT={NAME}")
     command = [VENV / "bin" / "python", "class/grade.py", NAME, "--work", work]
     command += ["--cell-seconds", str(CELL_SECONDS), "--seconds", str(SECONDS)]
-    done = subprocess.run(
-        command, cwd=REPOSITORY, capture_output=True, text=True, env=dict(os.environ)
-    )
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     make(work, "class-feedback", f"ASSIGNMENT={NAME}")
     make(work, "class-grades")
-    return work, done.stdout
+    return Graded(work, done.stdout, before)
 
 
 def source():
@@ -116,7 +133,7 @@ def source():
 
 
 def test_both_assignments_are_released_without_solutions_and_hidden_tests(graded):
-    work, _ = graded
+    work = graded.work
     for name in ("prompts", "encoders"):
         text = (work / "release" / name / f"{name}.ipynb").read_text()
         assert "SOLUTION" not in text and "HIDDEN" not in text
@@ -131,7 +148,7 @@ def test_both_assignments_are_released_without_solutions_and_hidden_tests(graded
 
 
 def test_the_grades_are_those_that_the_students_earned(graded):
-    work, _ = graded
+    work = graded.work
     with open(work / "grades.csv") as file:
         lines = [line for line in csv.DictReader(file) if line["assignment"] == NAME]
     scores = {line["student_id"]: float(line["score"]) for line in lines}
@@ -148,7 +165,7 @@ def test_the_grades_are_those_that_the_students_earned(graded):
 
 
 def test_the_table_says_what_happened(graded):
-    _, said = graded
+    said = graded.said
     lines = {line.split()[0]: line for line in said.splitlines()[len(STUDENTS) :]}
     assert lines["right"].endswith("graded") and " 2 " in lines["right"]
     assert "interrupted, for they did not end: q5-tests" in lines["forever"]
@@ -158,7 +175,7 @@ def test_the_table_says_what_happened(graded):
 
 
 def test_each_graded_student_has_a_page_that_shows_the_tests(graded):
-    work, _ = graded
+    work = graded.work
     pages = {path.parts[-3] for path in (work / "feedback").glob("*/*/*.html")}
     assert pages == set(STUDENTS) - {"kills"}
     page = (work / "feedback" / "wrong" / NAME / f"{NAME}.html").read_text()
@@ -169,18 +186,11 @@ def test_each_graded_student_has_a_page_that_shows_the_tests(graded):
 
 
 def test_nothing_was_written_into_the_tree(graded):
-    done = subprocess.run(
-        ["git", "status", "--porcelain", "class", "tests/classroom"],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert not [line for line in done.stdout.splitlines() if line.startswith("??")]
+    assert tree() == graded.tree_before
 
 
 def test_a_submission_that_holds_on_or_is_damaged_stops_nobody(graded):
-    work, _ = graded
+    work = graded.work
     stubborn = """
 def two_scores(logits, answers, right):
     while True:
