@@ -29,10 +29,12 @@ export JUPYTER_PREFER_ENV_PATH := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup course site slides test test-fast browser-test lint lab refresh smoke \
-	bench worlds clean
+	bench worlds clean class class-setup class-release class-fetch class-submit \
+	class-collect class-grade class-forms class-feedback class-grades class-test \
+	made student
 
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 setup: $(READY)  ## the virtual environment and the model, nothing else
 	$(BIN)/ptlearn fetch
@@ -87,9 +89,77 @@ bench: setup  ## ptlearn against PEFT on this machine; wants it quiet
 worlds: $(READY)  ## build the invented world of lesson 08 and its models anew: minutes
 	$(BIN)/python data/worlds/build.py
 
+# A class with graded assignments: class/grading.md explains each step. nbgrader has an
+# environment of its own, and writes only below CLASS_WORK.
+ASSIGNMENT ?= prompts
+STUDENT ?=
+AGAIN ?=
+CLASS_VENV ?= .venv-class
+CLASS_WORK ?= build/class
+CLASS_BIN := $(abspath $(CLASS_VENV))/bin
+CLASS_READY := $(CLASS_VENV)/.ready
+CLASS_PIP := $(CLASS_BIN)/python -m pip install --disable-pip-version-check \
+	-c constraints.txt
+# nbgrader looks for its helper alembic on the PATH, and for its settings where it runs.
+NBGRADER := cd $(CLASS_WORK) && PATH="$(CLASS_BIN):$$PATH" nbgrader
+HOME_OF := students/$(STUDENT)
+AS_STUDENT := --CourseDirectory.student_id=$(STUDENT) \
+	--Exchange.assignment_dir=$(HOME_OF) --Exchange.cache=$(HOME_OF)/.submitted
+
+class-setup: $(CLASS_READY)  ## nbgrader, in an environment of its own
+
+class: $(CLASS_READY)  ## make the students' versions of the two graded assignments
+	mkdir -p $(CLASS_WORK)/exchange && chmod a+rwx $(CLASS_WORK)/exchange
+	rm -rf $(CLASS_WORK)/source && mkdir $(CLASS_WORK)/source
+	cp -R class/assignments/prompts class/assignments/encoders $(CLASS_WORK)/source
+	cp class/nbgrader_config.py $(CLASS_WORK)
+	$(NBGRADER) generate_assignment prompts --force
+	$(NBGRADER) generate_assignment encoders --force
+
+class-release: $(CLASS_READY) made  ## give ASSIGNMENT=prompts (or encoders) to the students
+	$(NBGRADER) release_assignment $(ASSIGNMENT) --force
+
+class-fetch: $(CLASS_READY) made student  ## as STUDENT=ada: get the assignment, or feedback
+	mkdir -p $(CLASS_WORK)/$(HOME_OF)
+	test -d $(CLASS_WORK)/$(HOME_OF)/$(ASSIGNMENT) || \
+		( $(NBGRADER) fetch_assignment $(ASSIGNMENT) $(AS_STUDENT) )
+	test ! -d $(CLASS_WORK)/exchange/ptlearn/feedback || \
+		( $(NBGRADER) fetch_feedback $(ASSIGNMENT) $(AS_STUDENT) )
+
+class-submit: $(CLASS_READY) made student  ## as STUDENT=ada: hand the assignment in
+	$(NBGRADER) submit $(ASSIGNMENT) $(AS_STUDENT)
+
+class-collect: $(CLASS_READY) made  ## take in the latest submission of each student
+	$(NBGRADER) collect $(ASSIGNMENT) --update
+
+class-grade: $(CLASS_READY) made  ## run and grade what was handed in; it runs with your rights
+	$(CLASS_BIN)/python class/grade.py $(ASSIGNMENT) --work $(abspath $(CLASS_WORK)) \
+		$(if $(STUDENT),--student $(STUDENT)) $(if $(AGAIN),--again)
+
+class-forms: $(CLASS_READY) made  ## JupyterLab, to give points to written answers
+	cd $(CLASS_WORK) && PATH="$(CLASS_BIN):$$PATH" jupyter lab
+
+class-feedback: $(CLASS_READY) made  ## write each student's feedback page and release it
+	$(NBGRADER) generate_feedback $(ASSIGNMENT) --force
+	$(NBGRADER) release_feedback $(ASSIGNMENT)
+
+class-grades: $(CLASS_READY) made  ## all grades as CSV, in build/class/grades.csv
+	$(NBGRADER) export --to=grades.csv
+	cat $(CLASS_WORK)/grades.csv
+
+class-test: $(CLASS_READY) $(READY)  ## the whole cycle with five submissions: minutes
+	$(BIN)/python -m pytest tests/classroom
+
+made:
+	@test -d $(CLASS_WORK)/release || { echo "First say: make class"; exit 1; }
+
+student:
+	@test -n "$(STUDENT)" || { echo "Which student? Say STUDENT=ada."; exit 1; }
+
 clean:  ## remove what was built; .venv and the model stay
 	rm -rf build dist .pytest_cache .ruff_cache .hypothesis
-	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	find . -name __pycache__ -not -path './$(VENV)/*' \
+		-not -path './$(CLASS_VENV)/*' -prune -exec rm -rf {} +
 
 # torch first and alone: asked for together with the rest, pip may take a build
 # of several gigabytes. The stamp keeps a second run from asking pip for anything.
@@ -98,4 +168,11 @@ $(READY): pyproject.toml constraints.txt
 	$(PIP) --upgrade pip
 	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
 	$(PIP) -e '.[course,docs,test]'
+	touch $@
+
+$(CLASS_READY): pyproject.toml constraints.txt
+	test -x $(CLASS_BIN)/python || $(PYTHON) -m venv $(CLASS_VENV)
+	$(CLASS_PIP) --upgrade pip
+	$(CLASS_PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
+	$(CLASS_PIP) -e '.[course,teach]'
 	touch $@

@@ -87,7 +87,8 @@ def pins(text: str) -> dict[str, str]:
 def test_constraints_pin_every_requirement_within_its_range():
     exact = {key(name): pin for name, pin in pins(CONSTRAINTS).items()}
     listed = PROJECT["optional-dependencies"]
-    extras = map(Requirement, [*listed["docs"], *listed["test"]])
+    named = [*listed["docs"], *listed["test"], *listed["teach"]]
+    extras = map(Requirement, named)
     for requirement in [*requirements().values(), *extras]:
         assert requirement.specifier.contains(exact[key(requirement.name)])
 
@@ -130,7 +131,8 @@ def test_make_lists_every_command():
     listed = subprocess.run(
         ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    for target in ["course", "site", "slides", "test", "test-fast", "lab", "refresh"]:
+    commands = "course site slides test test-fast lab refresh smoke class"
+    for target in commands.split():
         assert f"make {target} " in listed
 
 
@@ -139,14 +141,23 @@ def test_make_hands_the_choice_on_to_the_course():
     assert "ptlearn course --lesson 01 --model tiny --device cuda" in steps
 
 
-def test_make_installs_torch_first_and_everything_with_exact_versions():
-    steps = make_would_run("setup", "VENV=no-such-folder", "TORCH_INDEX=URL")
+@pytest.mark.parametrize(
+    ("target", "variable", "extras"),
+    [
+        ("setup", "VENV", "course,docs,test"),
+        ("class-setup", "CLASS_VENV", "course,teach"),
+    ],
+)
+def test_make_installs_torch_first_and_everything_with_exact_versions(
+    target, variable, extras
+):
+    steps = make_would_run(target, f"{variable}=no-such-folder", "TORCH_INDEX=URL")
     installs = [line for line in steps.splitlines() if "pip install" in line]
     assert all("-c constraints.txt" in line for line in installs)
     assert [line.split("constraints.txt ")[1] for line in installs] == [
         "--upgrade pip",
         "--index-url URL torch",
-        "-e '.[course,docs,test]'",
+        f"-e '.[{extras}]'",
     ]
 
 

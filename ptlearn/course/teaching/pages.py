@@ -25,6 +25,7 @@ plans
 lessons/*
 questions
 projects/*
+grading
 ```
 """
 
@@ -67,6 +68,7 @@ def lay_out(target: Path, lessons: Path = runner.NOTEBOOKS, kit: Path = CLASS) -
     text = (kit / "plans.md").read_text(encoding="utf-8")
     _write(target / "plans.md", site_pages.fill(text, made))
     shutil.copytree(kit / "projects", target / "projects")
+    shutil.copy(kit / "grading.md", target)
 
 
 def lesson_page(text: str, notebook, name: str) -> str:
