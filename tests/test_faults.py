@@ -15,6 +15,7 @@ SHORT = [
     *("templates", "tables", "odd-rows"),
 ]
 LINUX = {"full-disk", "read-only"}
+FOLDER = book.HERE / "faults"
 BY_NAME = {row.name: row for row in ROWS}
 
 
@@ -24,20 +25,23 @@ def test_a_share_of_each_row_holds(name, tmp_path):
     if name in LINUX and not shutil.which("unshare"):
         pytest.skip("namespaces are Linux's")
     row = BY_NAME[name]
-    outcomes = list(row.trial(row.short, tmp_path))
+    outcomes = list(row.outcomes(row.short, tmp_path))
     assert sum((outcome.fell for outcome in outcomes), []) == []
     assert sum(outcome.tried for outcome in outcomes) >= 10
 
 
-def counted(numbers, folder):
-    for number in numbers:
-        assert folder.is_dir()
-        outcome = Outcome(measured={"peak": number})
-        outcome.add("even" if number % 2 == 0 else "", "odd" if number % 2 else "")
-        yield outcome
+class Counted(Row):
+    """A row whose odd numbers fall."""
+
+    def outcomes(self, numbers, folder):
+        for number in numbers:
+            assert folder.is_dir()
+            outcome = Outcome(measured={"peak": number})
+            outcome.add("even" if number % 2 == 0 else "", "odd" if number % 2 else "")
+            yield outcome
 
 
-ROW = Row("counted", "numbers", "are even", counted, 7, range(2))
+ROW = Counted("counted", "numbers", "are even", "", 7, range(2))
 
 
 @pytest.fixture
@@ -59,13 +63,22 @@ def test_a_row_goes_on_where_it_was(record):
     assert entry["fell"] == ["odd"] * 3
 
 
-def test_a_row_without_a_number_is_done_when_its_trial_ends(record):
-    def three(numbers, folder):
+class Three(Row):
+    """A row that ends by itself."""
+
+    def outcomes(self, numbers, folder):
         yield from (one("here") for number in range(3) if number in numbers)
 
-    row = Row("counted", "numbers", "end", three, None, range(2))
-    run_row(row, record, None, 60)
+
+def test_a_row_without_a_number_is_done_when_its_trial_ends(record):
+    run_row(Three("counted", "numbers", "end", "", None, range(2)), record, None, 60)
     assert record.rows["counted"]["done"] and record.rows["counted"]["tried"] == 3
+
+
+def test_every_row_can_be_tried():
+    for row in ROWS:
+        module, _, name = row.trial.rpartition(".")
+        assert f"def {name}(numbers: range" in (FOLDER / f"{module}.py").read_text()
 
 
 def test_time_that_is_up_ends_a_piece(record):
@@ -76,14 +89,14 @@ def test_time_that_is_up_ends_a_piece(record):
 def test_the_table_says_what_was_tried_and_what_fell(record, tmp_path):
     run_row(ROW, record, 3, 60)
     readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{book.BEGIN}\nold\n{book.END}\nafter\n")
-    other = Row("never", "nothing", "holds", counted, 5, range(1))
+    readme.write_text(f"before\n{book.BEGIN}\nstale\n{book.END}\nafter\n")
+    other = Row("never", "nothing", "holds", "", 5, range(1))
     book.write_table(record, [ROW, other], readme)
     text = readme.read_text()
     assert text.startswith("before\n") and text.endswith("\nafter\n")
     assert "| `counted` | numbers | are even | 3 of 7 | 2 | 2 even, peak 2 |" in text
     assert "| `never` | nothing | holds | 0 | | not run | | |" in text
-    assert "old" not in text and "- `counted`: odd" in text
+    assert "stale" not in text and "- `counted`: odd" in text
 
 
 def test_the_readme_shows_the_results_that_are_stored():

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from .catalogue import ROWS
 from .outcome import Row
 from .record import FILE, README, Record, write_table
 
@@ -23,7 +24,7 @@ def run_row(row: Row, record: Record, numbers: int | None, seconds: float) -> No
     left = range(entry["next"], numbers or ENDLESS)
     began = last = written = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-        trial = row.trial(left, Path(folder))
+        trial = row.outcomes(left, Path(folder))
         try:
             for outcome in trial:
                 now = time.monotonic()
@@ -65,9 +66,6 @@ def main(
 
     A run that was stopped goes on where it was; a row that is done stays.
     """
-    # Imported here, after the environment below is set.
-    from .catalogue import ROWS
-
     names = [*(rows or []), *only.split()]
     unknown = set(names) - {row.name for row in ROWS}
     if unknown:

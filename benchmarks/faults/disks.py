@@ -58,7 +58,9 @@ def leave(disk: Path, pages: int | None = None, files: int | None = None) -> Non
     """Fill the disk up to so many free pages, or so many free entries."""
     if pages is not None:
         with open(disk / FILLER, "wb") as file:
-            os.posix_fallocate(file.fileno(), 0, (free(disk)[0] - pages) * PAGE)
+            too_many = free(disk)[0] - pages
+            if too_many > 0:
+                os.posix_fallocate(file.fileno(), 0, too_many * PAGE)
     else:
         (disk / FILLER).mkdir()
         for number in range(free(disk)[1] - files):
@@ -103,7 +105,8 @@ def disturbed(writer: Writer, folder: Path, before: dict[str, bytes]) -> str:
         grown = name in writer.grows and now.get(name, b"").startswith(content)
         if now.get(name) != content and not grown:
             return f"{name} is lost or altered"
-    left = [name for name in now if "/." in f"/{name}" and name not in before]
+    temporary = ("/.", ".tmp-")
+    left = [n for n in now if any(t in f"/{n}" for t in temporary) and n not in before]
     return f"left {left}" if left else ""
 
 

@@ -15,9 +15,8 @@ from small_index import FETCH, KILLS, make_index, use_only
 from ptlearn.lm.download import ModelSource
 from ptlearn.lm.fetch import find_faults
 
+from .counts import AT_ONCE
 from .outcome import Outcome, one
-
-AT_ONCE = 8
 
 
 @contextmanager

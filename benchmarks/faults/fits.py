@@ -12,11 +12,11 @@ from programs import fit_run
 import ptlearn as pt
 from ptlearn.files import PACKAGE
 
+from .counts import FIT_KILLS
 from .outcome import Outcome, one
 
 OURS = {str(path) for path in (PACKAGE / "training").glob("*.py")}
 OURS |= {str(PACKAGE / "files.py"), str(PACKAGE / "prompts" / "tuner.py")}
-RUNS = 100
 SETTINGS = ({}, fit_run.SPILLED_OVER, fit_run.PLATEAU)
 """Contexts kept; contexts that spilled over; a run that ends when it is done."""
 
@@ -29,11 +29,11 @@ def trial(numbers: range, folder: Path) -> Iterator[Outcome]:
     for number, settings in enumerate(SETTINGS):
         place = folder / f"whole {number}"
         wholes.append(as_json(fit_run.train(lm, **settings)))
-        kept = settings | {"checkpoint_dir": place}
+        kept = settings | {"checkpoint_dir": place, "resume": True}
         lengths.append(len(places(lambda s=kept: fit_run.train(lm, **s), OURS)))
     for number in numbers:
         which = number % len(SETTINGS)
-        spread = (number + random.Random(number).random()) / RUNS
+        spread = (number + random.Random(number).random()) / FIT_KILLS
         line = int(spread * lengths[which])
         settings = {"checkpoint_dir": folder / str(number), "resume": True}
         settings |= SETTINGS[which]

@@ -19,10 +19,9 @@ from ptlearn.course.runner import find_lessons
 from ptlearn.files import REPOSITORY
 
 from . import namespaces
+from .counts import MEMORY
 from .outcome import Outcome
 
-LIMIT = 4_000_000_000
-"""Bytes."""
 EVERY = 0.2
 """Seconds between two looks at what is resident."""
 
@@ -36,7 +35,7 @@ def trial(numbers: range, folder: Path) -> Iterator[Outcome]:
             yield limited(command, path.stem)
 
 
-def limited(command: list[str], name: str, limit: int = LIMIT) -> Outcome:
+def limited(command: list[str], name: str, limit: int = MEMORY) -> Outcome:
     """Run a command and its children under the limit; measure what they hold."""
     environment = os.environ | {"PYTHONPATH": namespaces.python_path(str(REPOSITORY))}
     with subprocess.Popen(

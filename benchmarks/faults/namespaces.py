@@ -53,6 +53,11 @@ def outcomes(module: str, *arguments: str) -> Iterator[Outcome]:
             process.kill()
 
 
+def with_loopback(command: list[str]) -> list[str]:
+    """Return how to run a command where there is no network but the loopback."""
+    return [*unshare("net"), sys.executable, "-m", "faults.namespaces", *command]
+
+
 MARK = "outcome "
 
 
@@ -64,3 +69,8 @@ def send(outcome: Outcome) -> None:
 def python_path(*folders: str) -> str:
     given = os.environ.get("PYTHONPATH")
     return os.pathsep.join([*folders, *([given] if given else [])])
+
+
+if __name__ == "__main__":
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    os.execv(sys.argv[1], sys.argv[1:])

@@ -1,5 +1,7 @@
 """Odd rows through every call: the result of a plain forward, or an error of ours."""
 
+import csv
+import io
 import json
 import math
 import warnings
@@ -7,7 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
-from shell_tools import write_csv
 
 import ptlearn as pt
 from ptlearn.errors import PtlearnError
@@ -200,11 +201,12 @@ def as_an_answer_of_a_task(prompt: pt.Prompt, value: object, saved: Path) -> str
 
 
 def by_command_from_csv(prompt: pt.Prompt, value: object, saved: Path) -> str:
-    data = saved.parent / "asked.csv"
-    with_text = value if isinstance(value, str) else text_in(value)
-    return by_command(
-        prompt, with_text, saved, write_csv(data, [{"subject": with_text}])
-    )
+    text, data = value if isinstance(value, str) else text_in(value), io.StringIO()
+    writer = csv.writer(data, quoting=csv.QUOTE_ALL)
+    writer.writerows([["subject"], [text]])
+    path = saved.parent / "asked.csv"
+    path.write_bytes(data.getvalue().encode("utf-8", "surrogatepass"))
+    return by_command(prompt, text, saved, path)
 
 
 def by_command_from_json(prompt: pt.Prompt, value: object, saved: Path) -> str:

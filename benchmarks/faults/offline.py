@@ -24,7 +24,6 @@ from .outcome import Outcome, one
 PTLEARN = (sys.executable, "-m", "ptlearn")
 ROOMS = ("templates", "tasks", "forward", "prompts", "training", "evaluation", "lm")
 FAST = "not slow and not lessons and not embedded"
-LOOPBACK = 'ip link set lo up 2>/dev/null || ifconfig lo up; exec "$@"'
 CUT = "import socket; socket.create_connection(('1.1.1.1', 53), 3)"
 
 
@@ -94,7 +93,7 @@ def run(command: list, folder: Path) -> subprocess.CompletedProcess:
     }
     environment.pop("HF_HUB_OFFLINE", None)
     return subprocess.run(
-        [*namespaces.unshare("net"), "sh", "-c", LOOPBACK, "sh", *command],
+        namespaces.with_loopback([str(word) for word in command]),
         cwd=REPOSITORY,
         env=environment,
         capture_output=True,

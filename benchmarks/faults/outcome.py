@@ -1,8 +1,9 @@
 """What a trial yields, and what a row of the table is."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 
 
@@ -46,9 +47,6 @@ def one(kind: str = "", fell: str = "") -> Outcome:
     return outcome
 
 
-Trial = Callable[[range, Path], Iterator[Outcome]]
-
-
 @dataclass(frozen=True)
 class Row:
     """A row of the table.
@@ -59,8 +57,9 @@ class Row:
         For the command line.
     fault, must_hold : str
         The table's words.
-    trial : callable
-        Takes numbers and an empty folder.
+    trial : str
+        "module.function" of this package, which is imported when the row is tried. The
+        function takes numbers and an empty folder, and yields outcomes.
     full : int or None
         How many numbers make the row complete; None: until the trial ends by itself.
     short : range
@@ -72,7 +71,14 @@ class Row:
     name: str
     fault: str
     must_hold: str
-    trial: Trial
+    trial: str
     full: int | None
     short: range
     each: int = 1
+
+    def outcomes(self, numbers: range, folder: Path) -> Iterator[Outcome]:
+        """Try the numbers; anything may be written into the folder."""
+        module, _, name = self.trial.rpartition(".")
+        package = __name__.rpartition(".")[0]
+        trial = getattr(import_module(f"{package}.{module}"), name)
+        yield from trial(numbers, folder)

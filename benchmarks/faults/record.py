@@ -70,7 +70,7 @@ def machine() -> str:
 def table(record: Record, rows: list[Row]) -> str:
     """Return the Markdown table of all rows, and what fell below it."""
     lines = [
-        "| row | fault | must hold | tried | held | how | minutes | date |",
+        "| row | fault | must hold | tried | held | how | seconds | date |",
         "|:--|:--|:--|--:|--:|:--|--:|:--|",
     ]
     fell = []
@@ -80,10 +80,9 @@ def table(record: Record, rows: list[Row]) -> str:
         if not entry or not entry["tried"]:
             lines.append(f"{start}| 0 | | not run | | |")
             continue
-        minutes = f"{entry['seconds'] / 60:.1f}"
         lines.append(
             f"{start}| {_tried(entry, row)} | {entry['held']:,} | {_how(entry)} "
-            f"| {minutes} | {entry['date']} |"
+            f"| {entry['seconds']:.0f} | {entry['date']} |"
         )
         fell += [f"- `{row.name}`: {sentence}" for sentence in entry["fell"]]
     machines = {entry["machine"] for entry in record.rows.values() if entry["tried"]}

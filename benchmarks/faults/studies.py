@@ -12,10 +12,10 @@ from ptlearn.studies import executors, scheduler, store
 from ptlearn.studies.run import run_job
 from ptlearn.studies.store import read_rows
 
+from .counts import STUDY_KILLS
 from .outcome import Outcome, one
 
 OURS = {module.__file__ for module in (executors, files, scheduler, store)}
-KILLS = 20
 FILE = f"{STUDY.name}.jsonl"
 
 
@@ -30,7 +30,7 @@ def trial(numbers: range, folder: Path) -> Iterator[Outcome]:
     lines = len(places(lambda: run(STUDY, whole, here()), OURS))
     for number in numbers:
         place = folder / str(number)
-        line = int((number + random.Random(number).random()) / KILLS * lines)
+        line = int((number + random.Random(number).random()) / STUDY_KILLS * lines)
 
         def work(place=place):
             run(STUDY, place, here())

@@ -107,7 +107,7 @@ def read(path: Path, content: bytes, kind: str) -> tuple[str, str]:
     try:
         pt.Task.from_rows(path)
     except DataError:
-        return "read, and its rows refused", ""
+        return "read with its rows refused", ""
     except Exception as error:
         return "", f"Task.from_rows: {type(error).__name__}: {error}"
     return "read right", ""
@@ -163,7 +163,8 @@ def plain_csv(content: bytes) -> list[dict] | None:
     if not records:
         return []
     head, *rows = records
-    if len(set(head)) < len(head) or any(len(row) != len(head) for row in rows):
+    named = [name for name in head if name]  # no template can ask for the others
+    if len(set(named)) < len(named) or any(len(row) != len(head) for row in rows):
         return None
     return [dict(zip(head, row, strict=True)) for row in rows]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from ptlearn.errors import TemplateError
 from ptlearn.templates.language import Template, render
 
+from .counts import STRINGS_EACH
 from .outcome import Outcome
 
-EACH = 1000
 PARTS = (
     *("{answer}", "{subject}", "{text}", "{two words}", "[V]", "[V:3]", "[V:007]"),
     *('[V:"is in"]', '[V:"a \\"b\\" ]"]', '[V:"', '"]', "[V:", "[", "]", "{", "}"),
@@ -36,7 +36,7 @@ def trial(numbers: range, folder: Path) -> Iterator[Outcome]:
     """Each number stands for so many strings, drawn from it."""
     for number in numbers:
         draw, outcome = random.Random(number), Outcome()
-        for _ in range(EACH):
+        for _ in range(STRINGS_EACH):
             text = drawn(draw)
             kind, fell = read(text)
             outcome.add(kind, fell and f"{text!r}: {fell}")

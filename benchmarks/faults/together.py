@@ -17,9 +17,9 @@ import ptlearn as pt
 from ptlearn.cli.app import main
 from ptlearn.errors import PtlearnError
 
+from .counts import AT_ONCE
 from .outcome import Outcome
 
-AT_ONCE = 8
 TEMPLATE_OF_FIT = "{subject} [V:3] {answer}"
 
 
