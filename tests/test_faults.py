@@ -56,6 +56,7 @@ def test_a_row_goes_on_where_it_was(record):
     entry = book.Record(record.path).rows["counted"]
     assert (entry["tried"], entry["held"], entry["done"]) == (3, 2, False)
     again = book.Record(record.path)
+    again.begin(ROW)
     run_row(ROW, again, 7, 60)
     entry = book.Record(record.path).rows["counted"]
     assert (entry["tried"], entry["held"], entry["done"]) == (7, 4, True)
@@ -79,6 +80,15 @@ def test_every_row_can_be_tried():
     for row in ROWS:
         module, _, name = row.trial.rpartition(".")
         assert f"def {name}(numbers: range" in (FOLDER / f"{module}.py").read_text()
+
+
+def test_programs_that_try_different_rows_may_share_a_file(record):
+    other = book.Record(record.path)
+    rows = [ROW, Counted("another", "numbers", "are even", "", 2, range(1))]
+    other.begin(rows[1])
+    run_row(rows[0], record, 1, 60)
+    run_row(rows[1], other, 2, 60)
+    assert set(book.Record(record.path).rows) == {"counted", "another"}
 
 
 def test_time_that_is_up_ends_a_piece(record):

@@ -20,7 +20,7 @@ WRITE_EVERY = 5
 
 def run_row(row: Row, record: Record, numbers: int | None, seconds: float) -> None:
     """Try a row's numbers from where the record stands; write results as they come."""
-    entry = record.begin(row)
+    entry = record.rows[row.name]
     left = range(entry["next"], numbers or ENDLESS)
     began = last = written = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
@@ -75,10 +75,11 @@ def main(
     for row in ROWS:
         if names and row.name not in names:
             continue
-        entry = record.begin(row, again)
-        if entry["done"]:
-            print(f"{row.name}: done before, {entry['held']} of {entry['tried']}")
+        entry = record.rows.get(row.name, {})
+        if entry.get("done") and not again:
+            print(f"{row.name}: done before, {entry['held']} of {entry['tried']} held")
             continue
+        record.begin(row, again)
         numbers = row.full
         if scale < 1:
             numbers = max(1, round(scale * (row.full or row.short.stop)))

@@ -130,7 +130,7 @@ def in_a_checkpoint(numbers: range, folder: Path) -> Iterator[Outcome]:
         right = all(torch.equal(found.tensors[name], wanted[name]) for name in wanted)
         if not right or found.values != {"loss": 1 / 3}:
             return ""
-        return "harmless" if found.step == 8 else "passed over, with a warning"
+        return "harmless" if found.step == 8 else "passed over with a warning"
 
     yield from flips(numbers, folder, whole, look)
 

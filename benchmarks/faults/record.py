@@ -3,10 +3,13 @@
 import json
 import os
 import platform
+import tempfile
 from collections import Counter
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
+
+from filelock import FileLock
 
 from ptlearn.files import write_atomically
 
@@ -21,16 +24,24 @@ MOST_FELL = 20
 
 
 class Record:
-    """The rows' results, written to a file as they come."""
+    """The rows' results, written to a file as they come.
+
+    Programs that try different rows may write to one file.
+    """
 
     def __init__(self, path: Path = FILE):
         self.path = path
-        self.rows: dict[str, dict] = {}
-        if path.exists():
-            self.rows = json.loads(path.read_text(encoding="utf-8"))
+        self.rows = self._read()
+        self.begun: set[str] = set()
+
+    def _read(self) -> dict[str, dict]:
+        if not self.path.exists():
+            return {}
+        return json.loads(self.path.read_text(encoding="utf-8"))
 
     def begin(self, row: Row, again: bool = False) -> dict:
         """Return a row's entry, to go on with or empty."""
+        self.begun.add(row.name)
         if again or row.name not in self.rows:
             self.rows[row.name] = {
                 **{"tried": 0, "held": 0, "seconds": 0.0, "next": 0, "done": False},
@@ -52,8 +63,10 @@ class Record:
         entry |= {"machine": machine(), "date": date.today().isoformat()}
 
     def write(self) -> None:
-        """Write the file, atomically."""
-        with write_atomically(self.path) as temporary:
+        """Write the rows that were begun here; the others stay as the file has them."""
+        lock = FileLock(Path(tempfile.gettempdir()) / "ptlearn-faults.lock")
+        with lock, write_atomically(self.path) as temporary:
+            self.rows = self._read() | {name: self.rows[name] for name in self.begun}
             text = json.dumps(self.rows, indent=1, ensure_ascii=False, sort_keys=True)
             temporary.write_text(text + "\n", encoding="utf-8")
 
