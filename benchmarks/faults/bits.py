@@ -144,7 +144,10 @@ def in_rows(numbers: range, folder: Path) -> Iterator[Outcome]:
 
     def look(place: Path) -> str:
         found = read_rows(place / name)
-        if found == right:
+        # A row whose hash goes by another name has all that it had, and is not checked.
+        if len(found) == len(right) and all(
+            row | whole == row for row, whole in zip(found, right, strict=True)
+        ):
             return "harmless"
         return "the last row is done again" if found == right[:-1] else ""
 

@@ -159,6 +159,8 @@ def checked_rows(
         raise DataError(
             f"{split} has a column 'answer' besides {answer_column!r}; rename one."
         )
+    if nul := [column for column in columns if "\0" in str(column)]:
+        raise DataError(f"the column {nul[0]!r} of {split} holds a NUL: rename it.")
     inputs = [
         column
         for column in columns
