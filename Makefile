@@ -13,6 +13,8 @@ LESSON ?=
 MODEL ?=
 DEVICE ?=
 REPOSITORY ?=
+ROWS ?=
+SCALE ?=
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -29,7 +31,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup course site slides test test-fast browser-test lint lab refresh smoke \
-	bench worlds clean class class-setup class-release class-fetch class-submit \
+	bench faults worlds clean class class-setup class-release class-fetch class-submit \
 	class-collect class-grade class-forms class-feedback class-grades class-test \
 	made student
 
@@ -85,6 +87,10 @@ smoke: $(READY)  ## every lesson on the tiny model: minutes, no download
 
 bench: setup  ## ptlearn against PEFT on this machine; wants it quiet
 	cd benchmarks && $(abspath $(BIN))/python bench.py
+
+faults: setup  ## do harm on purpose, and count what held: ROWS="fit save", SCALE=.1
+	cd benchmarks && $(abspath $(BIN))/python -m faults \
+		$(ROWS) $(if $(SCALE),--scale $(SCALE))
 
 worlds: $(READY)  ## build the invented world of lesson 08 and its models anew: minutes
 	$(BIN)/python data/worlds/build.py

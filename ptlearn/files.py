@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import filelock
+
 PACKAGE = Path(__file__).resolve().parent
 REPOSITORY = PACKAGE.parent
 """Of an installed package, the folder it lies in: look before you use it."""
@@ -32,6 +34,12 @@ def write_atomically(path: str | os.PathLike) -> Iterator[Path]:
     process is killed on the way. An error leaves `path` as it was and the
     temporary file removed. Folders above `path` are made where they lack.
 
+    Raises
+    ------
+    OSError
+        If the disk is full or the folder cannot be written; its ``filename`` is
+        `path`.
+
     >>> with write_atomically("notes.json") as temporary:
     ...     temporary.write_text("{}")
     """
@@ -46,8 +54,33 @@ def write_atomically(path: str | os.PathLike) -> Iterator[Path]:
         _flush_to_disk(temporary)
         os.replace(temporary, path)
         _flush_to_disk(path.parent)
+    except OSError as error:
+        # Of a full disk the system names no file, or the temporary one.
+        if error.filename is None or Path(error.filename).is_relative_to(folder):
+            error.filename = str(path)
+        raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def sole_holder(path: str | os.PathLike) -> Iterator[bool]:
+    """Yield whether this call alone holds `path`, among all processes here.
+
+    The system frees what a killed process held. The lock itself lies in the folder for
+    temporary files, so that nothing is left beside `path`.
+    """
+    name = short_hash(str(Path(path).resolve()))
+    lock = filelock.FileLock(Path(tempfile.gettempdir()) / f"ptlearn-{name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
 
 
 def publish_folder(temporary: Path, final: Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from ptlearn.studies.job import Job
 from ptlearn.studies.run import run_job
 from ptlearn.studies.scheduler import run_study
+from ptlearn.studies.store import read_folder
 from ptlearn.studies.study import Arm, Study
 
 BASE = Job(
@@ -31,6 +32,9 @@ STUDY = Study(
     lrs=(0.01, 0.1),
     seeds=(0, 1),
 )
+
+# What two runs of one job may differ in.
+BESIDE = ("seconds", "training_seconds", "seconds_at", "study", "arm")
 
 
 def made_up(job: Job, threads: int = 1) -> dict:
@@ -88,6 +92,26 @@ class KilledAt(ThreadPoolExecutor):
         return self.row(job, threads)
 
 
+class LosesAWorker(Executor):
+    """Hands jobs on to a cluster; the worker of one of them kills itself, once."""
+
+    def __init__(self, cluster, marker, number=2):
+        self.cluster, self.marker, self.submitted = cluster, marker, 0
+        self.number = number
+
+    def submit(self, run_job, job, threads):
+        marker, self.submitted = self.marker, self.submitted + 1
+        doomed = self.submitted == self.number
+
+        def run_or_die(job, threads):
+            if doomed and not marker.exists():
+                marker.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            return run_job(job, threads)
+
+        return self.cluster.submit(run_or_die, job, threads)
+
+
 def count_lines(path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
@@ -96,3 +120,16 @@ def run(study, folder, executor=None):
     """Run a study here, one job at a time."""
     with executor or ThreadPoolExecutor(1) as executor:
         return run_study(study, folder=folder, executor=executor, progress=False)
+
+
+def assert_same_rows(folder, other) -> None:
+    """Every number of every row, bit for bit."""
+    found, wanted = read_folder(folder), read_folder(other)
+    assert set(found) == set(wanted)
+    unlike = [
+        (row["arm"], row["lr"], row["seed"], name, value, wanted[key].get(name))
+        for key, row in found.items()
+        for name, value in row.items()
+        if name not in BESIDE and value != wanted[key].get(name)
+    ]
+    assert not unlike

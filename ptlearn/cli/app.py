@@ -3,6 +3,7 @@
 Every command imports what it needs when it runs, so that ``--help`` is immediate.
 """
 
+import errno
 import sys
 from typing import Annotated
 
@@ -11,6 +12,9 @@ import typer
 from .. import __version__
 from ..errors import PtlearnError
 from . import course, doctor, predict, serve, study, train
+
+NO_BUG = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+"""What the system says of a full disk, and of files that may not be used."""
 
 app = typer.Typer(
     help="P-Tuning, taught by running it: the lessons, and prompts for your own data.",
@@ -24,7 +28,8 @@ app = typer.Typer(
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line. An error of ours is a clean message and exit code 1.
 
-    Any other error is a bug and keeps its traceback.
+    So is a full disk, or a folder that may not be written. Any other error is a bug and
+    keeps its traceback.
 
     Parameters
     ----------
@@ -40,6 +45,11 @@ def main(arguments: list[str] | None = None) -> None:
         app(arguments)
     except PtlearnError as error:
         print(f"Error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in NO_BUG or not error.filename:
+            raise
+        print(f"Error: {error.filename}: {error.strerror}.", file=sys.stderr)
         sys.exit(1)
 
 

@@ -11,7 +11,7 @@ import typer
 
 from ..errors import DataError, PromptError
 from ..files import write_atomically
-from ..tasks.rows import columns_of, read_rows, require_columns, text_of
+from ..tasks.rows import cell_text, columns_of, read_rows, require_columns
 from .output import UNFINISHED, writing_to
 
 if TYPE_CHECKING:
@@ -114,7 +114,12 @@ def _inputs(
 ) -> list[dict[str, str]]:
     """Return the columns that the template reads, as the text it is in training."""
     require_columns(fields, list(map(str, columns_of(rows))), name)
-    inputs = [{c: text_of(row.get(c)) or "" for c in fields} for row in rows]
+    inputs = []
+    for number, row in enumerate(rows):
+        try:
+            inputs.append({c: cell_text(row.get(c), c) for c in fields})
+        except DataError as error:
+            raise DataError(f"row {number} of {name}: {error}") from error
     empty = [i for i, row in enumerate(inputs) if not all(map(str.strip, row.values()))]
     if empty:
         print(

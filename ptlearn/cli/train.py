@@ -6,12 +6,15 @@ command goes on with it. When it is done, the folder holds the prompt alone.
 
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import PromptError, TrainingError
+from ..files import sole_holder
 from ..training.config import LONGEST_RUN, TrainingConfig
 from .output import UNFINISHED, writing_to
 
@@ -114,29 +117,48 @@ def train(
     )
     labels = parse_labels(label or [])
     unfinished = out / UNFINISHED
-    if (out / "prompt.safetensors").exists() and not last_step(unfinished):
-        raise PromptError(f"{out} holds a finished prompt: take another --out.")
-    try:
-        parsed = Template(template)
-        task = read_task(data, dev_data, parsed, answer_column, labels)
-        lm = load_lm(model, device=device)
-        tuner = PromptTuner(
-            lm, parsed, encoder=encoder, init=init, seed=seed, task=task
-        )
-        print(_describe_tuner(tuner))
-        with writing_to(out, PromptError):
-            history = train_or_resume(tuner, task, config, unfinished)
-            score_and_save(tuner, task, history, out)
-            shutil.rmtree(unfinished)
-    except KeyboardInterrupt:
-        step = last_step(unfinished)
-        where = f"goes on from step {step}" if step else "starts again"
-        print(f"\nStopped. The same command {where}.", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None
+    with only_training(out):
+        if (out / "prompt.safetensors").exists() and not last_step(unfinished):
+            raise PromptError(f"{out} holds a finished prompt: take another --out.")
+        try:
+            parsed = Template(template)
+            task = read_task(data, dev_data, parsed, answer_column, labels)
+            lm = load_lm(model, device=device)
+            tuner = PromptTuner(
+                lm, parsed, encoder=encoder, init=init, seed=seed, task=task
+            )
+            print(_describe_tuner(tuner))
+            with writing_to(out, PromptError):
+                history = train_or_resume(tuner, task, config, unfinished)
+                score_and_save(tuner, task, history, out)
+                shutil.rmtree(unfinished)
+        except KeyboardInterrupt:
+            step = last_step(unfinished)
+            where = f"goes on from step {step}" if step else "starts again"
+            print(f"\nStopped. The same command {where}.", file=sys.stderr)
+            raise typer.Exit(INTERRUPTED) from None
     print(
         f"The prompt is in {out}. To use it:\n"
         f"  ptlearn predict --prompt {out} --data new.csv --out predictions.csv"
     )
+
+
+@contextmanager
+def only_training(out: Path) -> Iterator[None]:
+    """Keep a second command from training into the same folder.
+
+    Raises
+    ------
+    TrainingError
+        If another process does.
+    """
+    with sole_holder(out) as alone:
+        if not alone:
+            raise TrainingError(
+                f"another process is training into {out}: wait until it has ended, or "
+                "take another --out."
+            )
+        yield
 
 
 def parse_labels(pairs: list[str]) -> dict[str, str]:

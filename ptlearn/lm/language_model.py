@@ -1,14 +1,19 @@
 """A frozen language model: what the rest of the package may ask of it."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.metadata import version
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from .bfloat16 import Bfloat16Linear
+
+OF_NO_ACCOUNT = ("_name_or_path", "transformers_version", "dtype", "torch_dtype")
+"""Settings that differ between two copies of one model."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +105,37 @@ class LanguageModel:
         for weight in sorted(names, key=lambda weight: min(names[weight])):
             _add(digest, weight)
         return digest.hexdigest()
+
+    @cached_property
+    def settings(self) -> dict[str, str]:
+        """What else decides the answers: a SHA-256 of the tokenizer and the config.
+
+        The weights do not show it. How both are written depends on the versions of
+        their libraries, which stand beside it.
+        """
+        config = self.model.config.to_dict()
+        parts = [{k: v for k, v in config.items() if k not in OF_NO_ACCOUNT}]
+        if backend := getattr(self.tokenizer, "backend_tokenizer", None):
+            tokenizer = json.loads(backend.to_str())
+            # Left there by the last text that was tokenised.
+            parts.append(tokenizer | {"padding": None, "truncation": None})
+        text = json.dumps(parts, sort_keys=True, default=str)
+        versions = {name: version(name) for name in ("transformers", "tokenizers")}
+        return versions | {"sha256": hashlib.sha256(text.encode()).hexdigest()}
+
+    def has_settings(self, settings: dict[str, str] | None) -> bool:
+        """Return False if the tokenizer or the config is known to be another one.
+
+        Parameters
+        ----------
+        settings : dict or None
+            The ``settings`` of a model, perhaps under other versions of the libraries;
+            nothing can be known of those.
+        """
+        if not isinstance(settings, dict):  # of a prompt that was saved before
+            return True
+        versions = settings | {"sha256": self.settings["sha256"]}
+        return versions != self.settings or settings == self.settings
 
     @cached_property
     def embedding_fingerprint(self) -> str:

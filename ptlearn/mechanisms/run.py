@@ -72,7 +72,6 @@ def run_experiment(
     if isinstance(experiment, str):
         experiment = load_experiment(experiment)
     folder = _folder(folder, default_folder())
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{experiment.name}.jsonl"
     with (
         only_writer(path),

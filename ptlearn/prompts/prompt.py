@@ -4,8 +4,10 @@ No encoder and no optimiser is left in it. A hand-written prompt is one with no 
 tuned one is what ``PromptTuner.fold()`` gives. Both are scored by the same calls.
 """
 
+import hashlib
 import json
 import reprlib
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,10 +23,11 @@ from ..files import write_atomically
 from ..forward import generation, scoring
 from ..forward.plan import ForwardPlan
 from ..lm.language_model import LanguageModel
+from ..tasks.rows import text_of
 from ..templates.language import Template
 
 FILE, OLD_FILE = "prompt.safetensors", "prompt.json"
-KEY = "prompt_embeddings"
+KEY, CHECK = "prompt_embeddings", "sha256"
 FORMAT = 2
 """Format 1 kept its JSON in a second file, and knew a model by its embeddings alone."""
 ENTRIES = {"template": str, "answers": list, "lm": str, "lm_fingerprint": str}
@@ -188,13 +191,15 @@ class Prompt:
             "answers": self.answers,
             "lm": self.lm.name,
             "lm_fingerprint": self.lm.fingerprint,
+            "lm_settings": self.lm.settings,
             "num_virtual_tokens": self.num_virtual_tokens,
             "token_dim": self.lm.token_dim,
             "versions": {"ptlearn": __version__, "torch": torch.__version__},
         }
-        metadata = {"prompt": json.dumps(about, ensure_ascii=False)}
+        text, table = json.dumps(about, ensure_ascii=False), table.cpu().contiguous()
+        metadata = {"prompt": text, CHECK: _checksum(text, table)}
         with write_atomically(folder / FILE) as path:
-            path.write_bytes(save({KEY: table.cpu().contiguous()}, metadata))
+            path.write_bytes(save({KEY: table}, metadata))
         # The second file of a prompt of format 1, which says nothing of this table.
         (folder / OLD_FILE).unlink(missing_ok=True)
         return folder
@@ -206,6 +211,8 @@ class Prompt:
         The model may have another ``dtype`` than in training: it is the same model, and
         its answers move by no more than rounding.
 
+        Warns if the model's tokenizer or settings are others than when it was saved.
+
         Raises
         ------
         PromptError
@@ -214,11 +221,18 @@ class Prompt:
         """
         with _opened(folder) as file:
             about, table = _about(file, folder), file.get_tensor(KEY)
+            _refuse_altered(file.metadata() or {}, table, folder)
         own = lm.fingerprint if about["format"] == FORMAT else lm.embedding_fingerprint
         if about["lm_fingerprint"] != own:
             raise PromptError(
                 f"the prompt in {folder} was trained on {about['lm']!r}, this is "
                 f"{lm.name!r} with other weights: a prompt fits one model, so load that"
+            )
+        if not lm.has_settings(about.get("lm_settings")):
+            warnings.warn(
+                f"the prompt in {folder} was saved with another tokenizer or other "
+                f"settings of {about['lm']!r} than {lm.name!r} has: answers may differ",
+                stacklevel=2,
             )
         table = table if table.numel() else None
         return cls(lm, about["template"], table, answers=about["answers"])
@@ -263,6 +277,18 @@ def _damaged(folder: str | Path, reason: object) -> PromptError:
     return PromptError(f"the prompt in {folder} is damaged: {reason}")
 
 
+def _checksum(text: str, table: Tensor) -> str:
+    digest = hashlib.sha256(f"{text} {table.dtype} {tuple(table.shape)}".encode())
+    digest.update(table.flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _refuse_altered(metadata: dict, table: Tensor, folder: str | Path) -> None:
+    wanted = metadata.get(CHECK)  # older prompts have none
+    if wanted and wanted != _checksum(metadata["prompt"], table):
+        raise _damaged(folder, f"its content is not what was saved ({CHECK} differs)")
+
+
 def _about(file: safe_open, folder: str | Path) -> dict:
     """Return what a saved prompt says of itself, checked."""
     text = (file.metadata() or {}).get("prompt")
@@ -289,4 +315,7 @@ def _about(file: safe_open, folder: str | Path) -> dict:
 def _as_list(answers: Iterable[str]) -> list[str]:
     if isinstance(answers, str):
         raise PromptError(f"answers={answers!r} is one text; give a list of answers")
-    return [str(answer) for answer in answers]
+    for answer in (answers := list(answers)):
+        if text_of(answer) is None:
+            raise PromptError(f"{answer!r} cannot be an answer: give a word or number")
+    return [text_of(answer) for answer in answers]

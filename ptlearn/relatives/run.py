@@ -70,7 +70,6 @@ def run_relatives(
     """
     study = study or RelativesStudy()
     folder = folder_of(folder, default_folder())
-    folder.mkdir(parents=True, exist_ok=True)
     path, ends = folder / FILES["trial"], _deadline(minutes)
     # The model is loaded anew for each trial: its memory must be that of one alone.
     pool = process_pool(workers, tasks_each=1) if executor is None else executor
@@ -125,7 +124,6 @@ def run_timings(
     """
     study = study or RelativesStudy()
     folder = folder_of(folder, default_folder())
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / FILES["timing"]
     pool = process_pool(1, tasks_each=1) if executor is None else executor
     with only_writer(path), pool if executor is None else nullcontext(pool) as pool:

@@ -74,7 +74,6 @@ def run_study(
         of rows is damaged. Rows that are done stay: the same call goes on from them.
     """
     folder = Path(folder) if folder is not None else default_folder()
-    folder.mkdir(parents=True, exist_ok=True)
     path, study = folder / f"{study.name}.jsonl", study.in_folder(folder)
     with (
         only_writer(path),

@@ -2,20 +2,20 @@
 
 import json
 import os
-import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
 from ..errors import StudyError
-from ..files import REPOSITORY, write_atomically
+from ..files import REPOSITORY, short_hash, sole_holder, write_atomically
 from ..tasks.task import data_dir
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+CHECK = "check"
+"""The key under which a line holds the hash of its row; older lines have none."""
 
 
 def default_folder() -> Path:
@@ -40,7 +40,7 @@ def read_rows(path: str | Path) -> list[dict]:
     Raises
     ------
     StudyError
-        If a line before it is damaged; names the line.
+        If a line before it is damaged, or was altered; names the line.
     """
     rows = []
     # As bytes, since the cut may lie inside a character. Only "\n" ends a row:
@@ -49,9 +49,12 @@ def read_rows(path: str | Path) -> list[dict]:
         try:
             row = json.loads(line)
             row["key"]
+            if row.pop(CHECK, None) not in (None, _check(row)):
+                raise ValueError("altered")
         except (ValueError, KeyError, TypeError) as error:
+            what = "was altered" if str(error) == "altered" else "is not a row"
             raise StudyError(
-                f"{path}, line {number} is not a row: {line[:60]!r}. Take the line "
+                f"{path}, line {number} {what}: {line[:60]!r}. Take the line "
                 "out and run the study again"
             ) from error
         rows.append(row)
@@ -76,12 +79,34 @@ def read_folder(folder: str | Path) -> dict[str, dict]:
 
 
 def append_row(path: Path, row: dict) -> None:
-    """Add a row to a file; a power cut costs at most this one row."""
-    line = json.dumps(row, ensure_ascii=False, allow_nan=False)
-    with open(path, "a", encoding="utf-8", newline="\n") as file:
+    """Add a row to a file; a power cut costs at most this one row.
+
+    Raises
+    ------
+    StudyError
+        If the disk is full or the file cannot be written.
+    """
+    line = json.dumps(row | {CHECK: _check(row)}, ensure_ascii=False, allow_nan=False)
+    with _writing(path), open(path, "a", encoding="utf-8", newline="\n") as file:
         file.write(line + "\n")
         file.flush()
         os.fsync(file.fileno())
+
+
+def _check(row: dict) -> str:
+    """Return what tells a row from one that a failing disk or a slip has altered."""
+    return short_hash(json.dumps(row))
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StudyError(
+            f"{path} cannot be written: {error.strerror or error}. The rows that were "
+            "written are kept: free some space or take another folder, and run it again"
+        ) from error
 
 
 def table_path(folder: str | Path, key: str) -> Path:
@@ -90,11 +115,18 @@ def table_path(folder: str | Path, key: str) -> Path:
 
 
 def save_table(folder: str | Path, key: str, table: "Tensor") -> None:
-    """Keep the prompt embeddings of a row, (num_virtual_tokens, token_dim)."""
-    from safetensors.torch import save_file
+    """Keep the prompt embeddings of a row, (num_virtual_tokens, token_dim).
 
-    with write_atomically(table_path(folder, key)) as temporary:
-        save_file({"prompt_embeddings": table.contiguous()}, temporary)
+    Raises
+    ------
+    StudyError
+        If the disk is full or the folder cannot be written.
+    """
+    from safetensors.torch import save
+
+    path = table_path(folder, key)
+    with _writing(path), write_atomically(path) as temporary:
+        temporary.write_bytes(save({"prompt_embeddings": table.contiguous()}))
 
 
 def load_table(folder: str | Path, key: str) -> "Tensor":
@@ -124,28 +156,26 @@ def drop_torn_line(path: Path) -> None:
     data = path.read_bytes()
     whole = data.rfind(b"\n") + 1
     if whole < len(data):
-        with open(path, "r+b") as file:
+        with _writing(path), open(path, "r+b") as file:
             file.truncate(whole)
 
 
 @contextmanager
 def only_writer(path: Path):
-    """Hold the lock on a file of rows: two writers would do rows twice.
+    """Hold the lock on a file of rows, and make its folder.
+
+    Two writers would do rows twice.
 
     Raises
     ------
     StudyError
-        If another process, or another call, holds it.
+        If another process, or another call, holds it, or the folder cannot be made.
     """
-    name = sha256(str(path.resolve()).encode()).hexdigest()[:16]
-    lock = FileLock(Path(tempfile.gettempdir()) / f"ptlearn-study-{name}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise StudyError(
-            f"another process is writing {path}: wait until it has ended"
-        ) from error
-    try:
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with sole_holder(path) as alone:
+        if not alone:
+            raise StudyError(
+                f"another process is writing {path}: wait until it has ended"
+            )
         yield
-    finally:
-        lock.release()

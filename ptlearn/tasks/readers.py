@@ -8,6 +8,8 @@ from pathlib import Path
 
 from ..errors import DataError
 
+LINE_END = r"(?:\r\n|\r|\n)"
+
 
 def read_file(path: str | Path) -> list:
     """Return the rows of a file, with the values as they are written there.
@@ -35,7 +37,8 @@ def read_file(path: str | Path) -> list:
 
 def _read_text(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        # As it is written: read_text would make "\n" of a line end within a cell.
+        text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError as error:
         raise DataError(f"there is no file {path}.") from error
     except OSError as error:
@@ -92,8 +95,8 @@ def _refuse_equal_names(columns: list[str], name: str) -> None:
 def _line_of_broken_quote(text: str, delimiter: str) -> int | None:
     """Return the line of the first cell that is neither plain nor quoted throughout."""
     # csv itself only says where it noticed, which may be at the end of the file.
-    quoted, plain = r'"[^"]*(?:""[^"]*)*"', rf'(?!")[^{delimiter}\n]*'
-    cell = re.compile(rf"(?:{quoted}|{plain})(?:[{delimiter}\n]|\Z)")
+    quoted, plain = r'"[^"]*(?:""[^"]*)*"', rf'(?!")[^{delimiter}\r\n]*'
+    cell = re.compile(rf"(?:{quoted}|{plain})(?:{delimiter}|{LINE_END}|\Z)")
     place = 0
     while place < len(text):
         found = cell.match(text, place)
@@ -104,12 +107,12 @@ def _line_of_broken_quote(text: str, delimiter: str) -> int | None:
 
 
 def _read_lines_of_json(text: str, name: str) -> list:
-    lines = enumerate(text.split("\n"), start=1)
+    lines = enumerate(re.split(LINE_END, text), start=1)
     return [_parse_json(line, name, number) for number, line in lines if line.strip()]
 
 
 def _read_json(text: str, name: str) -> list:
-    found = _parse_json(text, name, 1)
+    found = _parse_json(re.sub(LINE_END, "\n", text), name, 1)
     if not isinstance(found, list):
         raise DataError(
             f'{name} does not hold a list of objects, such as [{{"text": "..."}}].'
@@ -119,7 +122,7 @@ def _read_json(text: str, name: str) -> list:
 
 def _parse_json(text: str, name: str, first_line: int):
     try:
-        found = json.loads(text)
+        found = json.loads(text, object_pairs_hook=_refuse_equal_keys)
         if r"\ud" in text.lower():  # half a surrogate pair is no text
             json.dumps(found, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
@@ -132,7 +135,16 @@ def _parse_json(text: str, name: str, first_line: int):
 
 
 def _line(text: str, place: int) -> int:
-    return text.count("\n", 0, place) + 1
+    return len(re.findall(LINE_END, text[:place])) + 1
+
+
+def _refuse_equal_keys(pairs: list[tuple]) -> dict:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice!r} stands twice in one object")
+    return found
 
 
 READERS = {

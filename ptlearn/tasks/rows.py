@@ -7,6 +7,8 @@ what these functions return.
 import difflib
 import json
 import math
+import re
+import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from .task import Task
+
+
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half of a pair that stands for one character in UTF-16: no text by itself."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -86,7 +92,33 @@ def text_of(value) -> str | None:
             return None
         # pandas makes whole numbers float where one is missing.
         return str(int(value)) if value.is_integer() else str(value)
+    if isinstance(value, str) and SURROGATE.search(value):
+        return None  # no tokenizer and no file takes half a character
     return str(value) if isinstance(value, str | int) else None
+
+
+def cell_text(value, column: str) -> str:
+    """Return a cell as text; "" where it is missing: None or NaN.
+
+    Raises
+    ------
+    DataError
+        If it holds neither text nor a number.
+    """
+    text = text_of(value)
+    if text is None and not (value is None or _is_nan(value)):
+        raise DataError(
+            f"the column {column!r} holds {reprlib.repr(value)}, which is neither "
+            "text nor a number."
+        )
+    return text or ""
+
+
+def _is_nan(value) -> bool:
+    try:
+        return bool(value != value)
+    except (TypeError, ValueError):  # pandas' NA is neither; an array is no cell
+        return type(value).__name__ == "NAType"
 
 
 def checked_rows(
@@ -127,6 +159,8 @@ def checked_rows(
         raise DataError(
             f"{split} has a column 'answer' besides {answer_column!r}; rename one."
         )
+    if nul := [column for column in columns if "\0" in str(column)]:
+        raise DataError(f"the column {nul[0]!r} of {split} holds a NUL: rename it.")
     inputs = [
         column
         for column in columns
@@ -137,7 +171,7 @@ def checked_rows(
         labels = _class_names(source, answer_column)
     answers = _answers(rows, split, answer_column, labels)
     return [
-        {str(column): text_of(row.get(column)) or "" for column in inputs}
+        {str(column): cell_text(row.get(column), column) for column in inputs}
         | {"answer": answer}
         for row, answer in zip(rows, answers, strict=True)
     ]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from ..errors import DataError, TemplateError
-from ..tasks.rows import did_you_mean
+from ..tasks.rows import SURROGATE, cell_text, did_you_mean
 
 MAX_VIRTUAL_TOKENS = 1000
 """Most virtual tokens in one slot: a larger number is a slip of the keyboard."""
@@ -111,7 +111,8 @@ class Template:
         Raises
         ------
         DataError
-            If the row lacks a column; the message names those there are.
+            If the row lacks a column, or a cell holds neither text nor a number; the
+            message names the columns there are.
         """
         filled = []
         for piece in self.pieces:
@@ -123,7 +124,7 @@ class Template:
                         f"{did_you_mean(piece.name, present)} "
                         f"The row has: {', '.join(present) or 'none'}."
                     )
-                piece = Text(str(row[piece.name]))
+                piece = Text(cell_text(row[piece.name], piece.name))
             filled.append(piece)
         return tuple(_join_texts(filled))
 
@@ -161,6 +162,8 @@ def _render_one(piece: Piece) -> str:
 
 
 def _parse(text: str) -> list[Piece]:
+    if half := SURROGATE.search(text):
+        _fail(text, half.start(), "half of a character: read the text anew, as UTF-8")
     pieces: list[Piece] = []
     position = 0
     while position < len(text):

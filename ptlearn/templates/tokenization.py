@@ -5,13 +5,13 @@ token number ``s`` is written ``-(s + 1)``. One sequence then says for each plac
 whether a frozen word embedding or a vector of the prompt table stands there.
 """
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
 from ..errors import DataError, ModelError, TemplateError
 from ..lm.language_model import LanguageModel
+from ..tasks.rows import cell_text
 from .language import Answer, Field, Piece, Template, Text, Virtual, VirtualWords
 from .segments import SegmentTokenizer
 
@@ -289,9 +289,8 @@ class TemplateTokens:
 
 def own_answer(row: dict) -> str | None:
     """Return a row's own answer as text; None where it has none, or a blank one."""
-    answer = row.get("answer")
-    missing = answer is None or (isinstance(answer, float) and math.isnan(answer))
-    return None if missing or not str(answer).strip() else str(answer)
+    answer = cell_text(row.get("answer"), "answer")
+    return answer if answer.strip() else None
 
 
 def _shown(row: dict) -> dict[str, str]:

@@ -9,6 +9,8 @@ import json
 import re
 import shutil
 import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ..errors import TrainingError
-from ..files import sha256, write_atomically
+from ..files import sha256, sole_holder, write_atomically
 
 NAME = re.compile(r"step-(\d{6,})-([0-9a-f]{16})\.safetensors")
 KEPT = 2
@@ -51,12 +53,50 @@ class Checkpoints:
     identity : dict
         What tells the run from others, of JSON's types; a checkpoint with another
         identity is refused.
+
+    Raises
+    ------
+    TrainingError
+        If the folder cannot be made.
     """
 
     def __init__(self, folder: str | Path, identity: dict):
         self.folder = Path(folder)
         self.identity = json.loads(json.dumps(identity, default=float))
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with self._writing():
+            self.folder.mkdir(parents=True, exist_ok=True)
+        self._held = ExitStack()
+
+    def hold(self) -> None:
+        """Keep other runs away from the folder until ``release``.
+
+        Two runs would remove each other's files.
+
+        Raises
+        ------
+        TrainingError
+            If another run holds it.
+        """
+        if not self._held.enter_context(sole_holder(self.folder)):
+            raise TrainingError(
+                f"another process is training in {self.folder}: wait until it has "
+                "ended, or take another checkpoint_dir"
+            )
+
+    def release(self) -> None:
+        """Let other runs use the folder; does nothing if it is not held."""
+        self._held.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise TrainingError(
+                f"no checkpoint can be written to {self.folder}: "
+                f"{error.strerror or error}. Free some space, or take another "
+                "checkpoint_dir; what is there stays whole"
+            ) from error
 
     def files(self) -> list[Path]:
         """Return the checkpoint files, the newest first."""
@@ -84,7 +124,13 @@ class Checkpoints:
             path.unlink(missing_ok=True)
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Write one, atomically, and keep beside it only the newest one before it."""
+        """Write one, atomically, and keep beside it only the newest one before it.
+
+        Raises
+        ------
+        TrainingError
+            If the disk is full or the folder cannot be written.
+        """
         metadata = {
             "step": str(checkpoint.step),
             "values": json.dumps(checkpoint.values),
@@ -97,9 +143,10 @@ class Checkpoints:
         content = save(tensors, metadata=metadata)
         digest = hashlib.sha256(content).hexdigest()[:16]
         path = self.folder / f"step-{checkpoint.step:06d}-{digest}.safetensors"
-        with write_atomically(path) as temporary:
-            temporary.write_bytes(content)
-        self._tidy(path)
+        with self._writing():
+            with write_atomically(path) as temporary:
+                temporary.write_bytes(content)
+            self._tidy(path)
 
     def _tidy(self, newest: Path) -> None:
         # Later steps can only be damaged ones, which the run fell back from.

@@ -108,11 +108,12 @@ def fit(
         If the task has no train split, or lacks a column of the template.
     TrainingError
         If a setting is not allowed, a plateau schedule has no dev split, or the
-        checkpoints in the folder belong to another run or may not be overwritten.
+        checkpoints in the folder belong to another run or may not be overwritten, or
+        another process is training there.
     TrainingError
-        If the loss, the gradient or a parameter is NaN or infinite, or CUDA's memory is
-        full. The tuner then holds the last good parameters; the error's ``history``
-        says what happened up to there.
+        If the loss, the gradient or a parameter is NaN or infinite, CUDA's memory is
+        full, or a checkpoint cannot be written. The tuner then holds the last good
+        parameters; the error's ``history`` says what happened up to there.
     """
     given = locals()
     config = TrainingConfig(**{f.name: given[f.name] for f in fields(TrainingConfig)})

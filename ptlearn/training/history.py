@@ -23,8 +23,8 @@ class History:
         Why it ended. "done": all steps were taken. "plateau": the dev loss had stopped
         falling, and the rate was lowered to zero. "patience": too many dev evaluations
         without a better score. "interrupted": the stop button. "callback": the callback
-        returned True. In the history of a
-        TrainingError "nan" (a number was not finite) or "out of memory".
+        returned True. In the history of a TrainingError "nan" (a number was not
+        finite), "out of memory" or "no checkpoint" (it could not be written).
     """
 
     records: list[dict] = field(default_factory=list)

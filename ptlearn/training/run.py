@@ -81,10 +81,12 @@ class TrainingRun:
         Raises
         ------
         TrainingError
-            If the folder holds checkpoints and neither is asked for, or if they belong
-            to another run.
+            If the folder holds checkpoints and neither is asked for, if they belong
+            to another run, or if another process is training there.
         """
         self.checkpoints = Checkpoints(folder, self._identity())
+        if self.accelerator.is_main_process:
+            self.checkpoints.hold()
         if not (resume or overwrite):
             self.checkpoints.refuse_used_folder()
         if self.accelerator.is_main_process:
@@ -230,11 +232,19 @@ class TrainingRun:
         )
 
     def _save(self) -> None:
-        if self.checkpoints and self.accelerator.is_main_process:
+        if not (self.checkpoints and self.accelerator.is_main_process):
+            return
+        try:
             self.checkpoints.save(self.state.to_checkpoint())
+        except TrainingError as error:
+            self.history.stopped = "no checkpoint"
+            error.history = self.history
+            raise
 
     def finish(self) -> None:
         """Leave the tuner with the best parameters, ready to be used."""
+        if self.checkpoints:
+            self.checkpoints.release()
         self.state.best.put_back()
         self.tuner.zero_grad()
         self.tuner.eval()

@@ -1,5 +1,7 @@
 """The command line: help, exit codes, and errors on one clean line."""
 
+import errno
+import os
 import subprocess
 import sys
 
@@ -68,3 +70,15 @@ def test_any_other_error_is_a_bug_and_keeps_its_traceback(monkeypatch):
     monkeypatch.setattr(doctor, "doctor", broken)
     with pytest.raises(KeyError):
         main(["doctor"])
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_a_disk_that_cannot_be_written_is_no_bug(refused, monkeypatch, number):
+    from ptlearn.course import runner
+
+    def full(*args):
+        raise OSError(number, os.strerror(number), "build/course")
+
+    monkeypatch.setattr(runner, "run_lessons", full)
+    said = refused("course", "--lesson", "00", "--no-pages")
+    assert said == f"Error: build/course: {os.strerror(number)}.\n"

@@ -13,6 +13,7 @@ from shell_tools import ROWS, TEMPLATE, write_csv
 import ptlearn as pt
 from ptlearn.cli import scores
 from ptlearn.cli.training_rows import read_task
+from ptlearn.files import sole_holder
 from ptlearn.training.config import TrainingConfig
 
 
@@ -75,6 +76,12 @@ def test_options_reach_the_run(shell, data, tmp_path):
     shell(*train(data, tmp_path / "p", *options.split(), steps=9))
     table = pt.Prompt.load(tmp_path / "p", lm).prompt_embeddings()
     assert table.equal(tuner.fold().prompt_embeddings())
+
+
+def test_a_folder_that_another_process_trains_into_is_refused(refused, data, tmp_path):
+    with sole_holder(tmp_path / "p"):
+        said = refused(*train(data, tmp_path / "p"))
+    assert "another process is training into" in said and "another --out" in said
 
 
 def test_a_finished_prompt_is_not_overwritten(shell, refused, data, tmp_path):

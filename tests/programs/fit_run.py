@@ -13,12 +13,15 @@ import json
 import os
 import signal
 import sys
-import traceback
 from pathlib import Path
 
 import torch
 
-import ptlearn as pt
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from killing import die, in_a_process  # noqa: E402
+
+import ptlearn as pt  # noqa: E402
 
 torch.set_num_threads(1)
 SUBJECTS = ["Osaka", "Lagos", "Rio", "Port Moresby", "Kano", "Kobe", "Recife", "Lae"]
@@ -56,27 +59,6 @@ def train(lm: pt.LanguageModel, **settings) -> dict:
         "best_score": history.best_score,
         "stopped": history.stopped,
     }
-
-
-def in_a_process(work) -> int:
-    """Call ``work`` in a fork; returns the signal that ended it, or 0."""
-    child = os.fork()
-    if child == 0:
-        try:
-            work()
-            os._exit(0)
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-    status = os.waitpid(child, 0)[1]
-    if os.WIFSIGNALED(status):
-        return os.WTERMSIG(status)
-    assert os.WEXITSTATUS(status) == 0, "see the traceback above"
-    return 0
-
-
-def die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def die_at(moment: str, step: int) -> None:

@@ -5,6 +5,7 @@ import json
 import pickle
 import shutil
 import sys
+import warnings
 from contextlib import contextmanager
 
 import numpy as np
@@ -320,3 +321,65 @@ def test_generate_writes_on_and_masked_models_refuse(lm):
     masked = pt.Prompt(masked_lm("bert"), "{subject} is in {answer} .")
     with pytest.raises(PromptError, match="fills gaps"):
         masked.generate(ROWS)
+
+
+def flipped(path, place: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[place] ^= 1
+    path.write_bytes(data)
+
+
+def test_one_bit_of_the_table_or_of_the_template_is_noticed(lm, prompt, tmp_path):
+    path = prompt.save(tmp_path) / "prompt.safetensors"
+    whole = path.read_bytes()
+    for place in (len(whole) - 1, whole.index(b"{subject}") + 1, whole.index(b"Japan")):
+        flipped(path, place)
+        with pytest.raises(PromptError, match="is damaged: its content is not what"):
+            pt.Prompt.load(tmp_path, lm)
+        path.write_bytes(whole)
+
+
+def test_a_prompt_from_before_there_were_checksums_loads(lm, prompt, tmp_path):
+    prompt.save(tmp_path)
+    about = read(tmp_path)
+    del about["lm_settings"]
+    write(tmp_path, prompt.prompt_embeddings(), about)
+    assert pt.Prompt.load(tmp_path, lm).answers == ANSWERS
+
+
+def changed_tokenizer(lm):
+    tokenizer = copy.deepcopy(lm.tokenizer)
+    tokenizer.add_tokens(["Osaka"])
+    return pt.LanguageModel(lm.model, tokenizer, lm.kind, lm.name)
+
+
+def changed_config(lm):
+    model = copy.deepcopy(lm.model)
+    model.config.rms_norm_eps *= 2
+    return pt.LanguageModel(model, lm.tokenizer, lm.kind, lm.name)
+
+
+@pytest.mark.parametrize("change", [changed_tokenizer, changed_config])
+def test_another_tokenizer_or_config_is_warned_of(lm, prompt, tmp_path, change):
+    prompt.save(tmp_path)
+    other = change(lm)
+    with pytest.warns(UserWarning, match="another tokenizer or other settings of 'ti"):
+        pt.Prompt.load(tmp_path, other)
+
+
+def test_the_same_model_under_other_versions_is_not_warned_of(lm, prompt, tmp_path):
+    lm.tokenizer(["a", "b c"], padding=True)  # leaves its mark on the tokenizer
+    prompt.save(tmp_path)
+    about = read(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pt.Prompt.load(tmp_path, pt.load_lm("tiny"))
+        about["lm_settings"] |= {"transformers": "4.0", "sha256": "another"}
+        write(tmp_path, prompt.prompt_embeddings(), about)
+        pt.Prompt.load(tmp_path, lm)
+
+
+@pytest.mark.parametrize("answer", [None, float("nan"), ["Japan"]])
+def test_what_is_no_text_is_no_answer(lm, answer):
+    with pytest.raises(PromptError, match="cannot be an answer"):
+        pt.Prompt(lm, "{subject} {answer}").predict(ROWS, ["Japan", answer])

@@ -4,36 +4,29 @@ import os
 import signal
 import subprocess
 import sys
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
-from small_study import BASE, STUDY, MadeUpRows, made_up, run
+from small_study import (
+    BASE,
+    STUDY,
+    LosesAWorker,
+    MadeUpRows,
+    assert_same_rows,
+    made_up,
+    run,
+)
 
 from ptlearn.errors import StudyError
 from ptlearn.studies.executors import dask_executor
 from ptlearn.studies.scheduler import run_study
-from ptlearn.studies.store import read_folder, read_rows
+from ptlearn.studies.store import read_rows
 from ptlearn.studies.study import Arm
 
 PROGRAM = Path(__file__).parents[1] / "programs" / "study_run.py"
-# What two runs of one job may differ in.
-BESIDE = ("seconds", "training_seconds", "seconds_at", "study", "arm")
-
-
-def assert_same_rows(folder, other) -> None:
-    """Every number of every row, bit for bit."""
-    found, wanted = read_folder(folder), read_folder(other)
-    assert set(found) == set(wanted)
-    unlike = [
-        (row["arm"], row["lr"], row["seed"], name, value, wanted[key].get(name))
-        for key, row in found.items()
-        for name, value in row.items()
-        if name not in BESIDE and value != wanted[key].get(name)
-    ]
-    assert not unlike
 
 
 # Which jobs run
@@ -157,25 +150,6 @@ def test_a_worker_that_dies_is_named(tmp_path):
 def test_a_process_pool_gives_the_same_rows(true_folder, tmp_path):
     run_study(STUDY, folder=tmp_path, workers=2, progress=False)
     assert_same_rows(tmp_path, true_folder)
-
-
-class LosesAWorker(Executor):
-    """Hands jobs on to a cluster; the worker of the second one kills itself, once."""
-
-    def __init__(self, cluster, marker):
-        self.cluster, self.marker, self.submitted = cluster, marker, 0
-
-    def submit(self, run_job, job, threads):
-        marker, self.submitted = self.marker, self.submitted + 1
-        doomed = self.submitted == 2
-
-        def run_or_die(job, threads):
-            if doomed and not marker.exists():
-                marker.touch()
-                os.kill(os.getpid(), signal.SIGKILL)
-            return run_job(job, threads)
-
-        return self.cluster.submit(run_or_die, job, threads)
 
 
 @pytest.mark.slow

@@ -72,6 +72,7 @@ BROKEN = {
     "no JSON": ("rows.jsonl", '{"a": 1}\n{oops\n', "line 2: this is not JSON"),
     "no JSON in a list": ("rows.json", '[{"a": 1},\n {oops}]', "line 2: this is not"),
     "no list": ("rows.json", '{"a": 1}', "does not hold a list of objects"),
+    "a key twice": ("rows.jsonl", '{"a": 1}\n{"a": 1, "a": 2}', "line 2: the key 'a'"),
     "half a character": ("rows.jsonl", '{"a": "\\ud800"}', "line 1: .*surrogates"),
     "huge number": ("rows.jsonl", '{"a": 1' + "0" * 5000 + "}", "line 1: Exceeds"),
     "deep nesting": ("rows.jsonl", "[" * 100_000, "line 1: .*recursion"),
@@ -97,3 +98,25 @@ def test_files_that_are_not_there(tmp_path):
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(DataError, match="folder.csv cannot be read"):
         read_file(tmp_path / "folder.csv")
+
+
+def test_line_ends_within_a_cell_stay_as_they_are(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_bytes(b'text,answer\r\n"a\r\nb",x\r\n"c\nd",y\r\n"e\rf",z\r\n')
+    assert [row["text"] for row in read_file(path)] == ["a\r\nb", "c\nd", "e\rf"]
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl", "rows.json"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_any_line_end_ends_a_row_and_counts_as_a_line(tmp_path, name, end):
+    rows, bad = {
+        "rows.csv": (["a", "1", "2"], '"3'),
+        "rows.jsonl": (['{"a": "1"}', '{"a": "2"}'], "{oops"),
+        "rows.json": (['[{"a": "1"},', '{"a": "2"}', "]"], "{oops"),
+    }[name]
+    path = tmp_path / name
+    path.write_bytes(end.join(rows).encode())
+    assert read_file(path) == [{"a": "1"}, {"a": "2"}]
+    path.write_bytes(end.join([*rows, bad]).encode())
+    with pytest.raises(DataError, match=f"line {len(rows) + 1}"):
+        read_file(path)

@@ -352,3 +352,9 @@ def test_label_words_stand_for_the_answers_in_every_split():
 def test_wrong_label_words_are_told(words, said):
     task = Task.from_rows(REVIEWS, answer_column="label", labels=WORDS)
     assert said in error(task.with_label_words, words)
+
+
+def test_a_column_with_a_nul_in_its_name_is_refused():
+    assert "the column 'te\\x00t' of train holds a NUL" in error(
+        Task.from_rows, [*FACTS, {"te\0t": "a", "subject": "b", "answer": "Japan"}]
+    )

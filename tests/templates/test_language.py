@@ -1,5 +1,9 @@
 """The template language: every form, every error, and a fuzzer."""
 
+import math
+
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -53,6 +57,7 @@ def test_each_form(text, first):
     ("text", "message", "column"),
     [
         ("", "{answer} is missing", 0),
+        ("a \ud83d {answer}", "half of a character", 2),
         ("The capital", "{answer} is missing", 11),
         ("{answer} or {answer}", "a second time", 12),
         ("a ] {answer}", "closes nothing", 2),
@@ -130,3 +135,29 @@ def test_any_pieces_survive_rendering(before, after):
     pieces = Template(text).pieces
     assert Template(render(pieces)).pieces == pieces
     assert render(pieces) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, ""),
+        (math.nan, ""),
+        (pd.NA, ""),
+        (3.0, "3"),
+        (np.int64(7), "7"),
+        (0.5, "0.5"),
+    ],
+)
+def test_a_cell_is_filled_in_as_the_text_that_a_task_has(value, text):
+    filled = Template("In {city}: {answer}").fill({"city": value})
+    assert filled == (Text(f"In {text}: "), Answer())
+
+
+@pytest.mark.parametrize(
+    "value", [["Osaka"], {"a": 1}, b"Osaka", np.zeros(2), "\ud83d"]
+)
+def test_a_cell_that_is_no_text_is_refused(value):
+    with pytest.raises(
+        DataError, match="column 'city' holds .* neither text nor a num"
+    ):
+        Template("{city} {answer}").fill({"city": value})

@@ -90,3 +90,33 @@ def test_what_a_killed_run_left_behind_is_removed_and_nothing_else(checkpoints):
     checkpoints.remove_leftovers()
     names = sorted(path.name for path in checkpoints.folder.iterdir())
     assert names[0] == "run.json" and len(names) == 2 and steps(checkpoints) == [4]
+
+
+def test_a_folder_in_use_is_refused_until_it_is_released(checkpoints):
+    other = Checkpoints(checkpoints.folder, {})
+    checkpoints.hold()
+    with pytest.raises(TrainingError, match="another process is training in .*run"):
+        other.hold()
+    checkpoints.release()
+    other.hold()
+    other.release()
+
+
+def test_a_full_disk_is_an_error_that_names_the_folder(checkpoints, monkeypatch):
+    checkpoints.save(checkpoint(4))
+
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fsync", full)
+        with pytest.raises(TrainingError, match="no checkpoint .* to .*run: No space"):
+            checkpoints.save(checkpoint(8))
+    assert checkpoints.newest().step == 4
+    assert len(list(checkpoints.folder.iterdir())) == 1
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(TrainingError, match="no checkpoint can be written to .*file"):
+        Checkpoints(tmp_path / "file" / "run", {})
