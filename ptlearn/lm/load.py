@@ -61,9 +61,9 @@ def load_lm(
         loss stay in float32. It halves the memory of those weights, and is faster where
         the processor has instructions for it (``ptlearn doctor`` says whether), slower
         elsewhere. Answers move by some hundredths of a nat, with the rows beside them
-        too; after a prompt that is no language yet, such as random vectors before
-        training, single ones move by a nat. A prompt tuned in one dtype may be used in
-        another.
+        too. After a prompt that is no language yet, such as an encoder's before
+        training, single ones move by a nat and a gradient may turn. A prompt tuned in
+        one dtype may be used in another.
     kind : str, optional
         "causal" or "masked". None reads it from the model's config.
 
