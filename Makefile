@@ -112,6 +112,11 @@ HOME_OF := students/$(STUDENT)
 AS_STUDENT := --CourseDirectory.student_id=$(STUDENT) \
 	--Exchange.assignment_dir=$(HOME_OF) --Exchange.cache=$(HOME_OF)/.submitted
 
+# Students whose work did not come through the exchange: nbgrader cannot send it back.
+NOT_EXCHANGED = for work in feedback/*/$(ASSIGNMENT); do \
+	test -f $$work/submission_secret.txt || basename $$(dirname $$work); \
+	done | paste -sd, -
+
 class-setup: $(CLASS_READY)  ## nbgrader, in an environment of its own
 
 class: $(CLASS_READY)  ## make the students' versions of the two graded assignments
@@ -147,7 +152,8 @@ class-forms: $(CLASS_READY) made  ## JupyterLab, to give points to written answe
 
 class-feedback: $(CLASS_READY) made  ## write each student's feedback page and release it
 	$(NBGRADER) generate_feedback $(ASSIGNMENT) --force
-	$(NBGRADER) release_feedback $(ASSIGNMENT)
+	$(NBGRADER) release_feedback $(ASSIGNMENT) \
+		--CourseDirectory.student_id_exclude="$$($(NOT_EXCHANGED))"
 
 class-grades: $(CLASS_READY) made  ## all grades as CSV, in build/class/grades.csv
 	$(NBGRADER) export --to=grades.csv

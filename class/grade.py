@@ -22,6 +22,7 @@ import psutil
 
 WORK = Path(__file__).resolve().parents[1] / "build" / "class"
 TIMED_OUT = "CellTimeoutError"
+ANSWERS = 15  # seconds in which an interrupted kernel must answer
 # What a submission gets to see of the teacher's environment.
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PTLEARN_HOME")
 SETTINGS = {
@@ -132,6 +133,7 @@ def autograde(
     """Let nbgrader run and grade one submission; say what went wrong, or ""."""
     command = [sys.executable, "-m", "nbgrader", "autograde", assignment]
     command += [f"--student={student}", f"--Execute.timeout={limits.cell}"]
+    command += [f"--Execute.iopub_timeout={ANSWERS}"]
     command += ["--force"] if again else []
     log = work / "logs" / assignment / f"{student}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -151,11 +153,17 @@ def autograde(
             return f"ended, for it ran longer than {limits.submission} seconds"
         finally:
             end(process)
-    if not failed:
-        return ""
-    if "DeadKernelError" in log.read_text(errors="replace"):
-        return f"its code killed the kernel (see {log.relative_to(work)})"
-    return f"nbgrader failed (see {log.relative_to(work)})"
+    return f"{reason(log)} (see {log.relative_to(work)})" if failed else ""
+
+
+def reason(log: Path) -> str:
+    """Say why nbgrader gave up, as far as its log tells."""
+    text = log.read_text(errors="replace")
+    if "DeadKernelError" in text:
+        return "its code killed the kernel"
+    if "CellTimeoutError" in text:
+        return "a cell did not end and could not be interrupted"
+    return "nbgrader failed"
 
 
 def end(process: subprocess.Popen) -> None:

@@ -70,7 +70,7 @@ def test_what_nbgrader_is_asked_and_given(grade, work, monkeypatch):
     instead_of_nbgrader(monkeypatch, work, code)
     assert autograde(grade, work) == ""
     said = (work / "logs" / "prompts" / "ada.log").read_text()
-    assert "['autograde', 'prompts', '--student=ada', '--Execute.timeout=5']" in said
+    assert "['autograde', 'prompts', '--student=ada', '--Execute.timeout=5'," in said
     assert "'TQDM_DISABLE': '1'" in said and "SECRET" not in said
 
 
@@ -99,6 +99,7 @@ time.sleep(600)
     ("code", "said"),
     [
         ("raise SystemExit('DeadKernelError: Kernel died')", "killed the kernel"),
+        ("raise SystemExit('CellTimeoutError: IOPub')", "could not be interrupted"),
         ("raise SystemExit('something else')", "nbgrader failed (see logs/prompts/ada"),
     ],
 )
