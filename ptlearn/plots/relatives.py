@@ -8,6 +8,7 @@ from matplotlib.ticker import LogLocator
 
 from .style import (
     COLOURS,
+    LIGHT,
     LINE_STYLES,
     MARKERS,
     in_style,
@@ -25,6 +26,8 @@ COSTS = {
 }
 LINEAR = ("peak_mb", "step_seconds", "answer_ms")
 """Costs whose methods lie within a few times of each other."""
+ALONE = "best wording"
+"""What it needs all methods need: Python, the model, and room to answer."""
 TIMES = {"step_seconds": "seconds a step", "answer_ms": "ms an answer"}
 
 
@@ -115,7 +118,8 @@ def relatives_costs(
     -------
     Figure
         A panel for each column. Dots, since a bar on a logarithmic axis has no true
-        length; zero stands at the left edge, with its name.
+        length. Zero has no place on it: there stands "none" instead of a dot. In the
+        memory's bars the light part is what the wording alone needs, where it is known.
     """
     named = COSTS | TIMES
     shown = [name for name in named if name in table and table[name].notna().any()]
@@ -125,9 +129,17 @@ def relatives_costs(
         return fig
     panels = fig.subplots(1, len(shown), squeeze=False, sharey=True)[0]
     for ax, name in zip(panels, shown, strict=True):
-        draw = _bars if name in LINEAR else _dots
-        draw(ax, table[name].astype(float))
-        ax.set_xlabel(named[name], fontsize="small")
+        values = table[name].astype(float)
+        label = named[name]
+        if name not in LINEAR:
+            _dots(ax, values)
+            label += "\n(log scale)"
+        elif name == "peak_mb" and values.get(ALONE, 0) > 0:
+            _bars(ax, values, least=values[ALONE])
+            label += f"\n(light: {ALONE})"
+        else:
+            _bars(ax, values)
+        ax.set_xlabel(label, fontsize="small")
         ax.grid(False, axis="y")
     panels[0].set_yticks(range(len(table)), list(table.index))
     panels[0].set_ylim(len(table) - 0.5, -0.7)
@@ -137,16 +149,17 @@ def relatives_costs(
 
 def _dots(ax: Axes, values: pd.Series) -> None:
     above = values[values > 0]
-    low, high = above.min() / 3, above.max() * 3
+    low, high = (above.min() / 3, above.max() * 3) if len(above) else (1, 10)
     for place, value in enumerate(values):
         if np.isnan(value):
             continue
-        ax.plot(max(value, low), place, "D", color=COLOURS[0], markersize=5)
+        if value > 0:
+            ax.plot(value, place, "D", color=COLOURS[0], markersize=5)
         right = value > (low * high) ** 0.5
         ax.annotate(
-            number(value) if value < 1e6 else f"{number(value / 1e6)} M",
+            _short_number(value),
             (max(value, low), place),
-            (-5 if right else 5, 0),
+            (-5 if right else 5 * (value > 0), 0),
             textcoords="offset points",
             ha="right" if right else "left",
             va="center",
@@ -157,8 +170,17 @@ def _dots(ax: Axes, values: pd.Series) -> None:
     ax.minorticks_off()
 
 
-def _bars(ax: Axes, values: pd.Series) -> None:
-    bars = ax.barh(range(len(values)), values.fillna(0), color=COLOURS[0], height=0.5)
+def _short_number(value: float) -> str:
+    if value == 0:
+        return "none"
+    return number(value) if value < 1e6 else f"{number(value / 1e6)} M"
+
+
+def _bars(ax: Axes, values: pd.Series, least: float = 0.0) -> None:
+    """Draw bars from zero; what each has up to ``least`` is light."""
+    places, lengths = range(len(values)), values.fillna(0)
+    bars = ax.barh(places, lengths, color=COLOURS[0], height=0.5)
+    ax.barh(places, lengths.clip(upper=least), color=LIGHT, height=0.5)
     texts = ["" if np.isnan(value) else number(value) for value in values]
     ax.bar_label(bars, texts, padding=2, fontsize="x-small")
     ax.set_xlim(0, 1.5 * values.max())
@@ -199,7 +221,7 @@ def forgetting(
 
 @in_style
 def many_customers(
-    table: pd.DataFrame, *, title: str = "One model, many customers"
+    table: pd.DataFrame, *, title: str = "Disk space for many customers"
 ) -> Figure:
     """Draw the bytes on disk against the number of customers, both logarithmic.
 
@@ -207,6 +229,12 @@ def many_customers(
     ----------
     table : DataFrame
         What ``customers_table`` returned.
+
+    Returns
+    -------
+    Figure
+        A line across it stands at twice the shared model: where a curve meets it, the
+        customers' files weigh as much as the model.
     """
     fig = new_figure(3.8)
     ax = fig.subplots()
@@ -222,7 +250,13 @@ def many_customers(
             marker=MARKERS[place % len(MARKERS)],
             label=method,
         )
-    ax.set(xscale="log", yscale="log", xlabel="customers", title=title)
-    ax.set_ylabel("GB on disk, the model included")
+    if "full fine-tuning" in table.index:
+        each = table.loc["full fine-tuning"] / table.columns / 1e9
+        ax.axhline(
+            2 * each.iloc[0], color="black", lw=1, ls=":", label="twice the model"
+        )
+    ax.set(xscale="log", yscale="log", title=title)
+    ax.set_xlabel("customers (log scale)")
+    ax.set_ylabel("GB on disk, the model included (log scale)")
     ax.legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5))
     return fig

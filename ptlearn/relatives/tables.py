@@ -25,9 +25,10 @@ UNCHANGED = (
     "best wording",
     "8 demonstrations",
     *PROMPTS,
+    "prefix tuning",
     PROBE,
 )
-"""Methods that leave the language model as it is, for other tasks too."""
+"""Methods that leave the language model as it is, for rows that they don't touch."""
 
 
 def relatives_summary(
@@ -51,9 +52,10 @@ def relatives_summary(
         rows, of a single trial over rows alone. ``accuracy``: the same for all methods.
         ``rate``; ``trained``, ``kept``, ``bytes`` and ``peak_mb`` (of training; of an
         untrained method, of answering), by the short trial that shows the cost.
-        ``other``: what the changed model then scores on the other task; ``before``:
-        what it scored there unchanged; ``forgets``: the difference, 0 where nothing is
-        changed. Empty columns are not known yet.
+        ``other``: what the model scores on the other task with the trained numbers left
+        on (a prefix stands before those rows, too); ``before``: what it scored there
+        unchanged; ``forgets``: the difference, 0 where the model is not changed. Empty
+        columns are not known yet.
     """
     study, lines = study or RelativesStudy(), {}
     counted = frame[frame["final"].astype(bool)] if len(frame) else frame
@@ -85,14 +87,13 @@ def _numbers(runs: pd.DataFrame, method: str, task: str, counted: pd.DataFrame) 
     line = {"score": score, "low": low, "high": high}
     line |= {"accuracy": _hits(runs["test_correct"]).mean()}
     line |= {"rate": runs["lr"].iloc[0]}
-    if method in UNCHANGED:
-        return line | {"forgets": 0.0}
+    line |= {"forgets": 0.0} if method in UNCHANGED else {}
     left_on = runs[runs["other_hits"].fillna("") != ""]["other_hits"]
     before = _untouched(counted, SETTINGS[task].other, left_on)
     if before is None:
         return line
     other = _hits(left_on).mean()
-    return line | {"other": other, "before": before, "forgets": before - other}
+    return {"forgets": before - other} | line | {"other": other, "before": before}
 
 
 def _costs(runs: pd.DataFrame) -> dict:
@@ -153,11 +154,13 @@ def relatives_verdicts(
     DataFrame
         Index method. ``difference``, ``low``, ``high``, ``low90``, ``high90``,
         ``p_holm`` and ``verdict``, which is "not complete" while trials of one of the
-        two are missing; ``runs``: how many there are, as "3 of 5". The probe is
-        compared by accuracy on both sides.
+        two are missing; ``runs``: how many there are, as "3 of 5". Where the metric is
+        P@1 the probe is left out: it has no vocabulary to be right in.
     """
     study = study or RelativesStudy()
     table = _of(relatives_summary(frame, study), task, rows)
+    if SETTINGS[task].metric == "p_at_1":
+        table = table.drop(PROBE, errors="ignore")
     ended = table["runs"] + table["broke"]
     complete = [m for m in table.index if ended[m] >= table.loc[m, "planned"]]
     lines = pd.DataFrame(index=pd.Index(table.index.drop(BASELINE), name="method"))
@@ -169,22 +172,9 @@ def relatives_verdicts(
     if BASELINE not in complete or not judged:
         return lines
     own = frame[(frame["task"] == task) & (frame["rows"] == rows)]
-    found = _judged(own, judged, rule)
+    found = verdicts(own, {m: (m, BASELINE) for m in judged}, rule)
     lines.loc[judged, [*names, "verdict"]] = found[[*names, "verdict"]]
     return lines
-
-
-def _judged(frame: pd.DataFrame, methods: list[str], rule: Rule | None) -> pd.DataFrame:
-    """Return verdicts of one family; a probe's hits are compared with accuracy."""
-    probe = frame[frame["arm"] == PROBE]
-    beside = frame[frame["arm"] == BASELINE].assign(arm=f"{BASELINE}, accuracy")
-    beside = beside.assign(test_hits=beside["test_correct"])
-    if len(probe):
-        frame = pd.concat([frame, beside])
-    pairs = {
-        m: (m, f"{BASELINE}, accuracy" if m == PROBE else BASELINE) for m in methods
-    }
-    return verdicts(frame, pairs, rule)
 
 
 def customers_table(
@@ -235,10 +225,10 @@ def timing_summary(frame: pd.DataFrame) -> pd.DataFrame:
 def decision_guide(frame: pd.DataFrame, study: RelativesStudy | None = None) -> dict:
     """Return, for each task and number of rows, what the rows advise, in one sentence.
 
-    The rule: of the methods that are found better than prompt tuning, take one without
-    training, else the one that keeps the fewest numbers. If none is better, one without
-    training that is equivalent will do, and else prompt tuning. Where trials are
-    missing the rows cannot decide.
+    The rule: where trials are missing the rows cannot decide. Of the methods that are
+    found better than prompt tuning, take one without training, else the one that keeps
+    the fewest numbers. If none is better, one without training that is equivalent will
+    do, and else prompt tuning.
 
     Returns
     -------
@@ -250,7 +240,8 @@ def decision_guide(frame: pd.DataFrame, study: RelativesStudy | None = None) -> 
     for task in study.tasks:
         for rows in study.sizes:
             found = relatives_verdicts(frame, task, rows, study)
-            guide[task, rows] = _advice(found, _of(summary, task, rows))
+            lines = _of(summary, task, rows).loc[[BASELINE, *found.index]]
+            guide[task, rows] = _advice(found, lines)
     return guide
 
 
@@ -280,7 +271,7 @@ def _advice(found: pd.DataFrame, summary: pd.DataFrame) -> str:
         return f"better than {BASELINE}: {names}. Of these, {cheapest} keeps the least"
     undecided = (found["verdict"] == "undecided").sum()
     return (
-        f"nothing is found better than {BASELINE}, which keeps the least; "
+        f"take {BASELINE}: nothing is found better; "
         f"{undecided} of {len(found)} comparisons are undecided"
     )
 

@@ -44,7 +44,31 @@ def test_costs_are_dots_on_log_axes_and_bars_from_zero(summary):
     numbers, sizes, memory = axes(drawn(plots.relatives_costs(table)))
     assert numbers.get_xscale() == sizes.get_xscale() == "log"
     assert memory.get_xscale() == "linear" and memory.get_xlim()[0] == 0
-    assert "540 M" in texts(sizes) and "0" in texts(numbers)
+    assert "540 M" in texts(sizes)
+    assert all("(log scale)" in ax.get_xlabel() for ax in (numbers, sizes))
+
+
+def test_nothing_at_all_has_a_word_and_no_mark_on_a_log_axis(summary):
+    table = summary.loc["city_country"][["trained", "bytes"]]
+    numbers, _ = axes(drawn(plots.relatives_costs(table)))
+    nothing = (table["trained"] == 0).sum()
+    known = table["trained"].notna().sum()
+    assert nothing and texts(numbers).count("none") == nothing
+    assert len(numbers.lines) == known - nothing
+    (free,) = axes(drawn(plots.relatives_costs(table[["trained"]] * 0)))
+    assert texts(free).count("none") == known and not free.lines
+
+
+def test_memory_that_the_wording_needs_too_is_light(summary):
+    table = summary.loc["city_country"][["peak_mb"]].copy()
+    table.loc["best wording"], table.loc["full fine-tuning"] = 1000.0, 3000.0
+    (ax,) = axes(drawn(plots.relatives_costs(table)))
+    whole, light = (bars.patches for bars in ax.containers)
+    place = list(table.index).index("full fine-tuning")
+    assert (whole[place].get_width(), light[place].get_width()) == (3000, 1000)
+    assert "best wording" in ax.get_xlabel()
+    (ax,) = axes(drawn(plots.relatives_costs(table.drop("best wording"))))
+    assert "best wording" not in ax.get_xlabel()
 
 
 def test_only_what_was_measured_has_a_panel(summary):
@@ -65,6 +89,8 @@ def test_forgetting_shows_before_and_after(summary):
 def test_customers_have_a_line_a_method(summary):
     table = customers_table(summary.loc["city_country"], (1, 10, 100))
     (ax,) = axes(drawn(plots.many_customers(table)))
-    assert len(ax.lines) == len(table) and ax.get_yscale() == "log"
+    assert len(ax.lines) == len(table) + 1 and ax.get_yscale() == "log"
+    twice = [line for line in ax.lines if line.get_label() == "twice the model"]
+    assert set(twice[0].get_ydata()) == {1.08}
     (ax,) = axes(drawn(plots.many_customers(table.iloc[:0])))
     assert "not measured yet" in texts(ax)[0]

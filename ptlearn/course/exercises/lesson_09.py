@@ -62,20 +62,7 @@ def ex09_2(add_lora):
 
 
 @exercise
-def ex09_3(trained):
-    """Check the count of trained numbers, on models of several shapes."""
-    for n, d, layers, kv, rank in ((4, 576, 30, 192, 8), (20, 64, 2, 64, 1)):
-        shape = f"n={n}, d={d}, {layers} layers, kv={kv}, rank {rank}"
-        got = trained("prompt tuning", n, d, layers, kv, rank)
-        expect(f"prompt tuning, {shape}", got, n * d)
-        got = trained("prefix tuning", n, d, layers, kv, rank)
-        expect(f"prefix tuning, {shape}", got, n * layers * 2 * kv)
-        got = trained("LoRA", n, d, layers, kv, rank)
-        expect(f"LoRA, {shape}", got, layers * rank * ((d + d) + (d + kv)))
-
-
-@exercise
-def ex09_4(compress):
+def ex09_3(compress):
     """Check the best product of thin matrices: its error is the least there is."""
     import torch
 
@@ -102,3 +89,65 @@ def ex09_4(compress):
             f"{tried}: up @ down misses the change by {error:.3f} (the norm of what "
             "is left over), and less is possible.",
         )
+
+
+@exercise
+def ex09_4(choose):
+    """Check the rule of section 8, on made-up tables of all kinds."""
+    import numpy as np
+
+    draw = np.random.default_rng(94)
+    for about, kinds in TABLES.items():
+        for _ in range(3):
+            table = _made_up(kinds.split(), draw)
+            got = choose(table.copy())
+            expect(f"A table with {about}", got, _by_the_rule(table))
+
+
+TABLES = {
+    "two better ones": "wide wide better better wide",
+    "better ones with training and without": "wide better better wide better",
+    "one comparison missing": "same wide better none wide",
+    "large differences whose intervals hold 0": "wide almost almost wide almost",
+    "small differences above 0": "wide worse small small wide",
+    "a trained method that is as good": "wide worse same same almost",
+    "an untrained method that is as good": "wide same same wide worse",
+    "nothing but undecided ones": "wide wide wide wide wide",
+}
+METHODS = ("best wording", "8 demonstrations", "prefix tuning", "LoRA", "P-Tuning, MLP")
+
+
+def _made_up(kinds, draw):
+    """Return differences from prompt tuning, one of each kind, with their intervals."""
+    import pandas as pd
+
+    lines = []
+    for kind in kinds:
+        # Lowest and highest difference; half the 95 % interval: a share of it, or more.
+        low, high, share, more = {
+            "better": (0.07, 0.12, 0.7, 0),
+            "worse": (-0.12, -0.07, 0.7, 0),
+            "almost": (0.06, 0.09, 1.08, 0),
+            "small": (0.037, 0.046, 0.7, 0),
+            "same": (-0.015, 0.015, 0, 0.03),
+            "wide": (-0.01, 0.04, 0, 0.1),
+            "none": (float("nan"), float("nan"), 1, 0),
+        }[kind]
+        middle = low + (high - low) * draw.random()
+        half = share * abs(middle) + more
+        ends = middle - half, middle + half, middle - 0.84 * half, middle + 0.84 * half
+        lines.append([middle, *ends])
+    columns = ["difference", "low", "high", "low90", "high90"]
+    table = pd.DataFrame(lines, index=list(METHODS), columns=columns)
+    return table.assign(kept=[0, 0, *draw.permutation([2_880, 57_600, 460_800])])
+
+
+def _by_the_rule(table):
+    if table["difference"].isna().any():
+        return "cannot decide"
+    better = table[(table["difference"] >= 0.05) & (table["low"] > 0)]
+    if len(better):
+        return better["kept"].idxmin()
+    same = (table["low90"] > -0.05) & (table["high90"] < 0.05)
+    free = table.index[same & (table["kept"] == 0)]
+    return free[0] if len(free) else "prompt tuning"
