@@ -83,7 +83,9 @@ def train(
     ] = TrainingConfig.patience,
     metric: Annotated[
         str,
-        typer.Option(help="The score that chooses the best step: p_at_1 or accuracy."),
+        typer.Option(
+            help="The score that chooses the best step: p_at_1, accuracy or loss."
+        ),
     ] = TrainingConfig.metric,
     seed: Annotated[
         int, typer.Option(help="Of the initial vectors and the order of rows.")
