@@ -17,7 +17,7 @@ LESSONS = sorted(runner.NOTEBOOKS.glob("*.ipynb"))
 TOY = ROOT / "tests" / "fixtures" / "99_toy.ipynb"
 MOST_LINES = 150
 # Pages that are made when the web edition is built; docs/index.md leads to them.
-MADE = ("glossary.md", "reference/", "results/", "benchmarks/")
+MADE = ("glossary.md", "reference/", "results/", "benchmarks/", "class/")
 
 
 def dead_links(text: str, folder: Path) -> list[str]:

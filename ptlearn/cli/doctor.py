@@ -48,6 +48,8 @@ def doctor(
 ) -> None:
     """Check this computer; with --prompt and --data, a prompt and its rows.
 
+    A saved prompt keeps neither its encoder nor its training curve: nothing is said
+    about the rate, and gradient and eight rows are those of the bare table.
     Exit code 1 if something is missing or surely wrong.
     """
     if prompt is None:

@@ -86,7 +86,9 @@ def train(
     ] = TrainingConfig.patience,
     metric: Annotated[
         str,
-        typer.Option(help="The score that chooses the best step: p_at_1 or accuracy."),
+        typer.Option(
+            help="The score that chooses the best step: p_at_1, accuracy or loss."
+        ),
     ] = TrainingConfig.metric,
     seed: Annotated[
         int, typer.Option(help="Of the initial vectors and the order of rows.")
@@ -129,6 +131,7 @@ def train(
             )
             print(_describe_tuner(tuner))
             with writing_to(out, PromptError):
+                out.mkdir(parents=True, exist_ok=True)
                 history = train_or_resume(tuner, task, config, unfinished)
                 score_and_save(tuner, task, history, out)
                 shutil.rmtree(unfinished)

@@ -1,4 +1,4 @@
-"""A clinic of prompts that do not learn: eight true runs, each with one fault.
+"""A clinic of prompts that do not learn: eight real runs, each with one fault.
 
 A patient shows its symptoms: losses, gradient norms, lengths of what it reads, and
 predictions. What is wrong with it is known to the clinic, and the letters are dealt out
@@ -129,14 +129,15 @@ class Patient:
     def symptoms(self) -> dict[str, object]:
         """Return the symptoms as numbers, for a table."""
         frame = self.history.frame
-        dev = frame["dev_loss"].dropna()
+        dev = frame.dropna(subset="dev_loss")
+        looks = dev["step"].iloc[[0, -1]].tolist()
         right = sum(p == r for p, r in zip(self.predicted, self.labels, strict=True))
         commonest = max(map(self.predicted.count, self.predicted))
         return {
-            "loss, first": frame["loss"].iloc[:3].mean(),
-            "loss, last": frame["loss"].iloc[-3:].mean(),
-            "dev loss, first": dev.iloc[0],
-            "dev loss, last": dev.iloc[-1],
+            "loss, first 3 steps": frame["loss"].iloc[:3].mean(),
+            "loss, last 3 steps": frame["loss"].iloc[-3:].mean(),
+            f"dev loss, step {looks[0]}": dev["dev_loss"].iloc[0],
+            f"dev loss, step {looks[1]}": dev["dev_loss"].iloc[-1],
             "dev right": right / len(self.labels),
             "commonest prediction": commonest / len(self.labels),
             "vectors' length": self.lengths_in_words,

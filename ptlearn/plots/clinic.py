@@ -8,13 +8,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..training.learning_findings import yardsticks
+from ..training.score_findings import yardsticks
 from .style import COLOURS, LIGHT, in_style, new_figure, short
 
 if TYPE_CHECKING:
     from ..course.clinic import Patient
 
-TITLES = ("loss", "gradient norm", "tokens read", "dev rows")
+TITLES = ("loss", "gradient norm", "tokens read", "predictions")
+UNITS = ("nats", "norm", "dev rows", "dev rows")
 SMALLEST = 1e-4
 """A gradient norm that is drawn at the foot of its panel; zero is a cross."""
 
@@ -32,8 +33,8 @@ def symptoms(patients: "Mapping[str, Patient]") -> Figure:
     -------
     Figure
         A line of panels for each letter; losses and norms are logarithmic. The dotted
-        line in the first is the loss of who knows the labels' shares alone. A cross
-        marks a gradient of exactly zero.
+        line in the first is the loss of a model that knows the labels' shares alone. A
+        cross marks a gradient of exactly zero.
     """
     fig = new_figure(height=0.5 + 1.45 * len(patients))
     grid = fig.subplots(len(patients), 4, squeeze=False)
@@ -42,8 +43,15 @@ def symptoms(patients: "Mapping[str, Patient]") -> Figure:
         _norms(axes[1], patient.gradient_norms)
         _lengths(axes[2], patient.lengths)
         _predictions(axes[3], patient)
-        axes[0].set_ylabel(letter, rotation=0, fontsize=14, fontweight="bold")
-        axes[0].yaxis.set_label_coords(-0.42, 0.4)
+        for ax, unit in zip(axes, UNITS, strict=True):
+            ax.set_ylabel(unit, fontsize=8)
+        axes[0].text(
+            *(-0.62, 0.5),
+            letter,
+            transform=axes[0].transAxes,
+            fontsize=14,
+            fontweight="bold",
+        )
     for ax, title in zip(grid[0], TITLES, strict=True):
         ax.set_title(title, fontsize=10)
     names = ("step", "virtual token", "tokens", "")
@@ -51,7 +59,8 @@ def symptoms(patients: "Mapping[str, Patient]") -> Figure:
         ax.set_xlabel(name, fontsize=9)
     for ax in grid.flat:
         ax.tick_params(labelsize=7)
-    grid[0, 0].legend(fontsize=6, loc="lower left", handlelength=1.5)
+    lines = grid[0, 0].get_lines()
+    fig.legend(handles=lines, loc="outside lower left", ncols=3, fontsize=8)
     return fig
 
 
@@ -60,7 +69,8 @@ def _losses(ax: Axes, patient: "Patient") -> None:
     dev = frame[frame["dev_loss"].notna()]
     ax.plot(frame["step"], frame["loss"], color=COLOURS[0], lw=1.2, label="train")
     ax.plot(dev["step"], dev["dev_loss"], "s--", color=COLOURS[1], ms=3, label="dev")
-    ax.axhline(yardsticks(patient.labels)[1], color="black", ls=":", lw=1)
+    prior = yardsticks(patient.labels)[1]
+    ax.axhline(prior, color="black", ls=":", lw=1, label="labels' shares alone")
     ax.set(yscale="log", ylim=(0.05, 20))
     ax.set_yticks([0.1, 1, 10], ["0.1", "1", "10"])
     ax.minorticks_off()
@@ -73,8 +83,8 @@ def _norms(ax: Axes, norms: list[float]) -> None:
             ax.plot(place, 2 * SMALLEST, "x", color="black", ms=7)
         else:
             ax.bar(place, norm, width=0.6, color=LIGHT, edgecolor="black")
-    ax.set(yscale="log", ylim=(SMALLEST, max(1.0, 2 * max(norms))), xticks=places)
-    ax.set_yticks([1e-3, 1e-1])
+    ax.set(yscale="log", ylim=(SMALLEST, 100), xticks=places)
+    ax.set_yticks([1e-3, 1e-2, 1e-1, 1, 10], ["0.001", "0.01", "0.1", "1", "10"])
     ax.minorticks_off()
     ax.grid(False, axis="x")
 

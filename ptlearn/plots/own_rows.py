@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..training.history import History
-from ..training.learning_findings import yardsticks
+from ..training.score_findings import yardsticks
 from .style import (
     COLOURS,
     LINE_STYLES,
@@ -19,19 +20,22 @@ from .style import (
 
 
 @in_style
-def sweep_curves(runs: pd.DataFrame) -> Figure:
+def sweep_curves(runs: pd.DataFrame, labels: Sequence[str] = ()) -> Figure:
     """Draw the dev loss of a sweep by learning rate.
 
     Parameters
     ----------
     runs : DataFrame
         What ``studies.sweep`` returned; several sweeps joined with ``pandas.concat``.
+    labels : sequence of str
+        Of the dev rows: the loss of the same probability for each is a grey level.
 
     Returns
     -------
     Figure
         A line for each template and encoder, through the mean over seeds, which are
-        small points. A wording that was not trained is a dotted level.
+        small points; both axes are logarithmic. A wording that was not trained is a
+        dotted level.
     """
     fig = new_figure(height=3.4)
     ax = fig.subplots()
@@ -44,22 +48,27 @@ def sweep_curves(runs: pd.DataFrame) -> Figure:
         ax.plot(mean.index, mean, color=COLOURS[i % 8], label=name, **look)
         ax.plot(part["lr"], part["dev_loss"], ".", color=COLOURS[i % 8], ms=4)
     for _, line in runs[runs["lr"].isna()].iterrows():
-        ax.axhline(line["dev_loss"], color="black", ls=":")
-        ax.annotate(
-            "not trained",
-            (0.01, line["dev_loss"]),
-            xycoords=("axes fraction", "data"),
-            va="bottom",
-            fontsize=8,
-        )
-    ax.set(xscale="log", xlabel="learning rate", ylabel="lowest dev loss (nats)")
+        _level(ax, line["dev_loss"], "hand-written wording, not trained", "black", ":")
+    if len(labels):
+        even = yardsticks(list(labels))[0]
+        _level(ax, even, "ln K: each class the same", "grey", "-")
+    ax.set(xscale="log", xlabel="learning rate")
+    ax.set_ylabel("lowest dev loss (nats), logarithmic")
+    plain_log(ax.yaxis)
     ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.2))
     return fig
 
 
+def _level(ax: Axes, height: float, name: str, colour: str, dashes: str) -> None:
+    ax.axhline(height, color=colour, ls=dashes, lw=1.2)
+    # In the middle: the first and last rates stand at the sides.
+    place = {"xy": (0.5, height), "xycoords": ("axes fraction", "data")}
+    ax.annotate(name, **place, va="bottom", ha="center", fontsize=8)
+
+
 @in_style
 def loss_beside_prior(history: History, labels: Sequence[str]) -> Figure:
-    """Draw the losses of a run beside the loss of who has not read the row.
+    """Draw the losses of a run beside the loss of a model that does not read the row.
 
     Parameters
     ----------

@@ -208,10 +208,8 @@ class Prompt:
     def load(cls, folder: str | Path, lm: LanguageModel) -> "Prompt":
         """Read a saved prompt for the language model it was trained on.
 
-        The model may have another ``dtype`` than in training: it is the same model, and
-        its answers move by no more than rounding.
-
-        Warns if the model's tokenizer or settings are others than when it was saved.
+        The model may have another ``dtype`` than in training: it is the same model.
+        Warns if its tokenizer or settings are others than when it was saved.
 
         Raises
         ------

@@ -49,16 +49,20 @@ def read_rows(path: str | Path) -> list[dict]:
         try:
             row = json.loads(line)
             row["key"]
-            if row.pop(CHECK, None) not in (None, _check(row)):
-                raise ValueError("altered")
+            altered = row.pop(CHECK, None) not in (None, _check(row))
         except (ValueError, KeyError, TypeError) as error:
-            what = "was altered" if str(error) == "altered" else "is not a row"
-            raise StudyError(
-                f"{path}, line {number} {what}: {line[:60]!r}. Take the line "
-                "out and run the study again"
-            ) from error
+            raise _damaged(path, number, "is not a row", line) from error
+        if altered:
+            raise _damaged(path, number, "was altered", line)
         rows.append(row)
     return rows
+
+
+def _damaged(path: str | Path, number: int, what: str, line: bytes) -> StudyError:
+    return StudyError(
+        f"{path}, line {number} {what}: {line[:60]!r}. Take the line out and run the "
+        "study again"
+    )
 
 
 def read_folder(folder: str | Path) -> dict[str, dict]:

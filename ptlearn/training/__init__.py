@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "findings": ["Finding"],
         "fit": ["fit"],
         "history": ["History"],
-        "learning_findings": ["gradient_norms", "yardsticks"],
+        "learning_findings": ["gradient_norms"],
+        "score_findings": ["yardsticks"],
     },
 )

@@ -144,7 +144,9 @@ def _cut(rows: list[dict], fields: Sequence[str]) -> Finding:
             f"{empty} of {len(rows)} rows have an empty cell",
             "Leave them out.",
         )
-    return Finding("cut inputs", OK, "no length at which texts end in a heap")
+    return Finding(
+        "cut inputs", OK, "no cell is empty, and texts do not all end at one length"
+    )
 
 
 def _inputs(row: dict, fields: Sequence[str]) -> tuple[str, ...]:

@@ -19,13 +19,16 @@ from .learning_findings import (
     Loss,
     drawn,
     eight_rows_finding,
-    gap_finding,
     gradient_findings,
     length_finding,
-    level_finding,
     ordinary_loss,
-    prediction_finding,
     rate_finding,
+)
+from .score_findings import (
+    gap_finding,
+    level_finding,
+    prediction_finding,
+    share_on_answers,
 )
 
 UNSEEN = (
@@ -63,7 +66,8 @@ def diagnose(
     Parameters
     ----------
     prompted : Prompt or PromptTuner
-        Trained or not. A hand-written prompt has no gradient to look at.
+        Trained or not. A hand-written prompt has no gradient to look at; a folded one
+        is looked at through its table, and learns its eight rows without an encoder.
     task : Task
         Its rows, with a train split.
     history : History, optional
@@ -132,7 +136,7 @@ def _trial_findings(
             yield eight_rows_finding(tuner, task.with_rows(train=train), lr)
     scores = scoring.score(prompted, held, candidates, progress=False)
     lost = -fmean(scores.gold_log_prob)
-    yield level_finding(lost, held, split)
+    yield level_finding(lost, held, split, share_on_answers(prompted, held))
     if dev:
         learnt = -prompted.answer_log_probs(train).mean().item()
         yield gap_finding(learnt, lost, dev)

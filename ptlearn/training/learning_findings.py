@@ -1,8 +1,7 @@
-"""What a few passes and a few steps show: gradient, loss, rate, predictions."""
+"""What a few passes and a few steps show: gradient, place of the loss, rate."""
 
 import math
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -22,8 +21,6 @@ LEARNT = 0.2
 """Loss on eight rows, in nats, below which they are learnt by heart."""
 SAME_LOSS = 0.01
 """Relative difference of two ways to compute one loss that rounding may make."""
-NEAR = 0.1
-"""Nats within which a loss is called equal to a yardstick."""
 RISE = 0.5
 """Nats by which a dev loss that rises again says that the steps are too long."""
 MOVE_PER_RATE = {
@@ -117,56 +114,19 @@ def _gradient(norms: list[float]) -> Finding:
 
 
 def _place(trained_on: float, scored: float) -> Finding:
-    found = f"training lowers {trained_on:.3f} nats, the answers cost {scored:.3f}"
+    found = (
+        f"the loss of a training step is {trained_on:.3f} nats; scored in another way, "
+        f"the same rows have {scored:.3f}"
+    )
     if abs(trained_on - scored) > SAME_LOSS * max(1.0, abs(scored)):
         return Finding(
             "place of the loss",
             FAIL,
             found,
-            "These must be equal: the loss is read at another place, or of another "
-            "token, than the answer. Look for a shift by one.",
+            "These must be equal: training reads the loss at another place, or of "
+            "another token, than the answer. Look for a shift by one.",
         )
     return Finding("place of the loss", OK, found)
-
-
-def yardsticks(labels: Sequence[str]) -> tuple[float, float]:
-    """Return two losses, in nats, of who has not read the row.
-
-    Returns
-    -------
-    even : float
-        Of who gives each class the same probability: ln(number of classes).
-    prior : float
-        Of who gives each class its share: the entropy of the labels.
-    """
-    counts = Counter(labels)
-    shares = [count / len(labels) for count in counts.values()]
-    return math.log(len(counts)), -sum(share * math.log(share) for share in shares)
-
-
-def level_finding(loss: float, rows: list[dict], split: str) -> Finding:
-    """Say what a loss means beside the two yardsticks of its labels."""
-    even, prior = yardsticks([row["answer"] for row in rows])
-    found = (
-        f"{loss:.2f} nats on {len(rows)} {split} rows; who gives all classes the same "
-        f"has {even:.2f}, who knows their shares {prior:.2f}"
-    )
-    if loss > even + NEAR:
-        return Finding(
-            "loss",
-            LOOK,
-            found,
-            "It does not yet know which words are answers: train, or train longer.",
-        )
-    if loss > prior - NEAR:
-        return Finding(
-            "loss",
-            LOOK,
-            found,
-            "It knows the answers and nothing of the row. See fields, cut inputs and "
-            "eight rows.",
-        )
-    return Finding("loss", OK, found)
 
 
 def eight_rows_finding(tuner: PromptTuner, task: Task, lr: float | None) -> Finding:
@@ -216,11 +176,20 @@ def relative_length(tuner: PromptTuner) -> float:
 def length_finding(tuner: PromptTuner) -> Finding:
     """Compare the lengths of the table's vectors with those of words."""
     times = relative_length(tuner)
-    found = f"vectors are {times:.1f} times as long as words' on average"
+    found = (
+        f"vectors are {times:.1f} times as long as words' on average (a LOOK from "
+        f"{MUCH_LONGER:g})"
+    )
     if not math.isfinite(times):
         return Finding("table", FAIL, found, "Train again with a lower lr.")
     if times > MUCH_LONGER:
-        return Finding("table", LOOK, found, "Try a rate three or ten times lower.")
+        return Finding(
+            "table",
+            LOOK,
+            found,
+            "No fault by itself. If the loss is bad too, try a rate three or ten times "
+            "lower.",
+        )
     return Finding("table", OK, found)
 
 
@@ -228,12 +197,14 @@ def rate_finding(tuner: PromptTuner, history: History) -> Finding:
     """Say whether the steps of a run were far too long or too short."""
     frame, encoder = history.frame, tuner.config.name
     dev = frame["dev_loss"].dropna()
-    clipped = (frame["grad_norm"] > TrainingConfig.max_grad_norm).mean()
+    longest = TrainingConfig.max_grad_norm
+    clipped = int((frame["grad_norm"] > longest).sum())
     reach = MOVE_PER_RATE.get(encoder, 1) * frame["lr"].sum()
     sigmas = reach / tuner.lm.embedding_std
     found = (
         f"peak lr {frame['lr'].max():g}: in {len(frame)} steps a number of the table "
-        f"can move by about {sigmas:.2g} standard deviations of the embeddings; "
+        f"can move by about {float(f'{sigmas:.2g}'):,g} standard deviations of the "
+        f"embeddings (a LOOK from {FAR}); "
     )
     if (frame["grad_norm"] == 0).all():
         found += "every gradient was zero"
@@ -248,44 +219,11 @@ def rate_finding(tuner: PromptTuner, history: History) -> Finding:
     rise = dev.iloc[-1] - dev.min() if len(dev) else 0.0
     first = frame["loss"].iloc[0]
     worse = frame["loss"].max() - first  # the first is that of the start
-    found += f"{clipped:.0%} of the gradients were clipped; the dev loss "
+    found += f"{clipped} of {len(frame)} gradients were longer than {longest:g} and "
+    found += "shortened to it; the dev loss "
     found += f"ended {rise:.2f} nats above its lowest" if len(dev) else "is not known"
     if sigmas > FAR or rise > RISE or worse > max(RISE, 0.5 * first):
         return Finding(
             "rate", LOOK, found, "Perhaps too hot: try one three or ten times lower."
         )
     return Finding("rate", OK, found)
-
-
-def prediction_finding(predicted: list[str], rows: list[dict], split: str) -> Finding:
-    """Compare what is predicted with what is right."""
-    right = [row["answer"] for row in rows]
-    hits = sum(p == r for p, r in zip(predicted, right, strict=True))
-    most = Counter(right).most_common(1)[0][1]
-    counts = ", ".join(f"{a} {n}" for a, n in Counter(predicted).most_common(4))
-    found = (
-        f"{hits} of {len(rows)} {split} rows are right, always the commonest answer "
-        f"{most}; predicted: {counts}"
-    )
-    if len(set(predicted)) == 1 < len(set(right)):
-        remedy = "All rows get one answer: see fields, cut inputs and loss."
-        return Finding("predictions", LOOK, found, remedy)
-    if hits <= most:
-        remedy = "No better than not reading the row."
-        return Finding("predictions", LOOK, found, remedy)
-    return Finding("predictions", OK, found)
-
-
-def gap_finding(train: float, dev: float, rows: list[dict]) -> Finding:
-    """Compare what was learnt by heart with what holds for other rows."""
-    prior = yardsticks([row["answer"] for row in rows])[1]
-    found = f"loss {train:.2f} on train rows, {dev:.2f} on dev rows"
-    if train < prior - NEAR and dev > prior - NEAR:
-        return Finding(
-            "train and dev",
-            LOOK,
-            found,
-            "What it learnt does not hold for other rows: wrong or shuffled labels, "
-            "too few rows, or rows that do not tell. Read twenty rows with labels.",
-        )
-    return Finding("train and dev", OK, found)

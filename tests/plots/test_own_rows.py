@@ -21,6 +21,15 @@ def test_a_sweep_has_a_line_for_each_template_and_a_level_for_a_wording():
     assert set(level.get_ydata()) == {4.0}
 
 
+def test_a_sweep_shows_the_loss_of_giving_each_class_the_same():
+    runs = pd.DataFrame(
+        {"template": "a", "encoder": "none", "lr": [0.1, 1.0], "dev_loss": [1.0, 2.0]}
+    )
+    (ax,) = pt.plots.sweep_curves(runs, ["a", "b", "a"]).axes
+    assert set(ax.lines[-1].get_ydata()) == {np.log(2)}
+    assert ax.get_yscale() == "log"
+
+
 def test_a_run_stands_beside_the_entropy_of_the_labels():
     records = [{"step": i, "loss": 2.0 / i, "dev_loss": 1.0} for i in (1, 2)]
     history = pt.History(records, best_step=2)

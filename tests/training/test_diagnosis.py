@@ -11,7 +11,12 @@ import ptlearn as pt
 from ptlearn.course.clinic import NoGradient, WrongPlace
 from ptlearn.training.diagnosis import diagnose
 from ptlearn.training.history import History
-from ptlearn.training.learning_findings import gap_finding, level_finding, yardsticks
+from ptlearn.training.score_findings import (
+    gap_finding,
+    level_finding,
+    share_on_answers,
+    yardsticks,
+)
 
 TEMPLATE = "{text}\nSentiment: [V:2] {answer}"
 GOOD = ["a fine thing", "I love it", "works so well", "best of all", "very nice", "yes"]
@@ -177,7 +182,33 @@ def test_the_yardsticks_are_those_of_the_labels():
 
 @pytest.mark.parametrize(("loss", "state"), [(3.0, "LOOK"), (0.7, "LOOK"), (0.3, "OK")])
 def test_a_loss_is_held_against_the_yardsticks(loss, state):
-    assert level_finding(loss, ROWS, "dev").state == state
+    assert level_finding(loss, ROWS, "dev", 0.9).state == state
+
+
+def test_a_high_loss_is_ignorance_or_false_confidence():
+    assert "not yet know" in level_finding(3.0, ROWS, "dev", 0.1).remedy
+    sure = level_finding(3.0, ROWS, "dev", 0.9)
+    assert "sure of wrong ones" in sure.remedy and "90% of the prob" in sure.found
+
+
+def test_the_share_on_the_answers_is_that_of_their_first_tokens(lm):
+    prompt = pt.Prompt(lm, "{text} It is {answer}")
+    rows = [
+        {"text": row["text"], "answer": a}
+        for row, a in zip(ROWS[:2], ["yes", "no"], strict=True)
+    ]
+    table = pt.evaluation.answer_table(prompt, rows, ["yes", "no"], progress=False)
+    by_hand = table.map(math.exp).sum(axis=1).mean()
+    assert share_on_answers(prompt, rows) == pytest.approx(by_hand, rel=1e-5)
+
+
+def test_what_is_found_reads_as_a_sentence(lm, task):
+    tuner, history = pt.PromptTuner(lm, TEMPLATE), run([3, 2, 1], [3, 2, 1], 9.0, 5.0)
+    found = diagnose(tuner, task, history, eight_rows=False).set_index("check")["found"]
+    assert "3 of 3 gradients were longer than 1 and shortened" in found["rate"]
+    assert "e+" not in found["rate"] and "a LOOK from 500" in found["rate"]
+    assert "the commonest answer alone would get 2" in found["predictions"]
+    assert "the same rows have" in found["place of the loss"]
 
 
 def test_what_was_learnt_and_does_not_hold_is_worth_a_look():
