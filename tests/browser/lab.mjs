@@ -22,6 +22,9 @@ page.on("request", (one) => seen.requests.push(one.url()));
 page.on("websocket", (one) => seen.requests.push(one.url()));
 page.on("pageerror", (one) => seen.bad.push(`page: ${one}`));
 page.on("requestfailed", (one) => seen.bad.push(`fails: ${one.url()}`));
+page.on("response", (one) => {
+  if (one.status() >= 400) seen.bad.push(`${one.status()}: ${one.url()}`);
+});
 page.on("console", (one) => {
   if (one.type() === "error") seen.bad.push(`console: ${one.text()}`);
 });
