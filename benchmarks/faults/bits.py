@@ -10,6 +10,7 @@ import torch
 from small_models import MASKED_BASE, masked_lm
 from small_study import STUDY, MadeUpRows, run
 from transformers import LlamaConfig, LlamaForCausalLM
+from transformers.utils import logging
 
 import ptlearn as pt
 from ptlearn.errors import PtlearnError
@@ -19,6 +20,7 @@ from ptlearn.training.checkpoints import Checkpoint, Checkpoints
 from .outcome import Outcome, one
 
 ROWS = [{"subject": "Osaka city"}, {"subject": "very good film"}, {"subject": "Rio"}]
+TOLERANCE = 1e-4
 ANSWERS = ["Japan", "Nigeria", "Papua New Guinea"]
 
 
@@ -66,6 +68,7 @@ def flips(
 
 def in_a_model(numbers: range, folder: Path) -> Iterator[Outcome]:
     """A folder of a model that a prompt was saved for."""
+    logging.set_verbosity_error()  # it reports on each model that does not fit
     whole, saved = folder / "whole", folder / "prompt"
     tokenizer = masked_lm("bert").tokenizer
     sizes = MASKED_BASE | {"hidden_size": 16, "intermediate_size": 32}
@@ -113,7 +116,9 @@ def results(prompt: pt.Prompt) -> tuple[list[str], torch.Tensor]:
 
 
 def same(found: tuple, wanted: tuple) -> bool:
-    return found[0] == wanted[0] and torch.equal(found[1], wanted[1])
+    """Whether answers are equal, and log-probabilities to what rounding does."""
+    near = torch.allclose(found[1], wanted[1], rtol=0, atol=TOLERANCE)
+    return found[0] == wanted[0] and near
 
 
 def in_a_checkpoint(numbers: range, folder: Path) -> Iterator[Outcome]:

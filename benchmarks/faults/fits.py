@@ -12,7 +12,7 @@ from programs import fit_run
 import ptlearn as pt
 from ptlearn.files import PACKAGE
 
-from .counts import FIT_KILLS
+from .counts import FIT_KILLS, NOT_THE_END
 from .outcome import Outcome, one
 
 OURS = {str(path) for path in (PACKAGE / "training").glob("*.py")}
@@ -34,7 +34,7 @@ def trial(numbers: range, folder: Path) -> Iterator[Outcome]:
     for number in numbers:
         which = number % len(SETTINGS)
         spread = (number + random.Random(number).random()) / FIT_KILLS
-        line = int(spread * lengths[which])
+        line = int(spread * NOT_THE_END * lengths[which])
         settings = {"checkpoint_dir": folder / str(number), "resume": True}
         settings |= SETTINGS[which]
 

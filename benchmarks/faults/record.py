@@ -21,6 +21,8 @@ BEGIN = "<!-- faults: written by `make faults` -->"
 END = "<!-- faults: end -->"
 MOST_FELL = 20
 """So many sentences of what fell are kept for a row; all are counted."""
+LONGEST = 240
+"""Characters of such a sentence that the README shows."""
 
 
 class Record:
@@ -97,10 +99,16 @@ def table(record: Record, rows: list[Row]) -> str:
             f"{start}| {_tried(entry, row)} | {entry['held']:,} | {_how(entry)} "
             f"| {entry['seconds']:.0f} | {entry['date']} |"
         )
-        fell += [f"- `{row.name}`: {sentence}" for sentence in entry["fell"]]
+        fell += [f"- `{row.name}`: {_in_a_line(text)}" for text in entry["fell"]]
     machines = {entry["machine"] for entry in record.rows.values() if entry["tried"]}
     text = "\n".join(lines) + f"\n\nMeasured on {'; '.join(sorted(machines))}."
     return text + ("\n\nWhat fell:\n\n" + "\n".join(fell) if fell else "")
+
+
+def _in_a_line(text: str) -> str:
+    """Return a sentence as it may stand in a page; a fault's text may hold anything."""
+    text = text.encode("unicode_escape").decode()
+    return text if len(text) <= LONGEST else text[:LONGEST] + " ..."
 
 
 def _tried(entry: dict, row: Row) -> str:

@@ -12,7 +12,7 @@ from ptlearn.studies import executors, scheduler, store
 from ptlearn.studies.run import run_job
 from ptlearn.studies.store import read_rows
 
-from .counts import STUDY_KILLS
+from .counts import NOT_THE_END, STUDY_KILLS
 from .outcome import Outcome, one
 
 OURS = {module.__file__ for module in (executors, files, scheduler, store)}
@@ -30,7 +30,8 @@ def trial(numbers: range, folder: Path) -> Iterator[Outcome]:
     lines = len(places(lambda: run(STUDY, whole, here()), OURS))
     for number in numbers:
         place = folder / str(number)
-        line = int((number + random.Random(number).random()) / STUDY_KILLS * lines)
+        spread = (number + random.Random(number).random()) / STUDY_KILLS
+        line = int(spread * NOT_THE_END * lines)
 
         def work(place=place):
             run(STUDY, place, here())

@@ -93,7 +93,7 @@ class Checkpoints:
             yield
         except OSError as error:
             raise TrainingError(
-                f"no checkpoint can be written to {self.folder}: "
+                f"{self.folder} cannot be written, so no checkpoint is kept: "
                 f"{error.strerror or error}. Free some space, or take another "
                 "checkpoint_dir; what is there stays whole"
             ) from error

@@ -296,10 +296,11 @@ def test_weights_that_were_cut_off(save):
 
 
 @pytest.mark.parametrize(
-    "change", [{"n_embd": 48}, {"n_head": 5}, {"n_layer": "2"}, {"dtype": "float31"}]
+    "change",
+    [{"hidden_size": 48}, {"num_attention_heads": 5}, {"dtype": "float31"}],
 )
 def test_a_config_that_was_damaged_is_an_error_of_ours(save, change):
-    folder = save("gpt2", **change)
+    folder = save("neox", **change)
     with pytest.raises(ModelError, match="could not be loaded"):
         load_lm(str(folder))
 
