@@ -49,16 +49,19 @@ def read_rows(path: str | Path) -> list[dict]:
         try:
             row = json.loads(line)
             row["key"]
-            if row.pop(CHECK, None) not in (None, _check(row)):
-                raise ValueError("altered")
         except (ValueError, KeyError, TypeError) as error:
-            what = "was altered" if str(error) == "altered" else "is not a row"
-            raise StudyError(
-                f"{path}, line {number} {what}: {line[:60]!r}. Take the line "
-                "out and run the study again"
-            ) from error
+            raise _not_usable(path, number, line, "is not a row") from error
+        if row.pop(CHECK, None) not in (None, _check(row)):
+            raise _not_usable(path, number, line, "was altered")
         rows.append(row)
     return rows
+
+
+def _not_usable(path: str | Path, number: int, line: bytes, what: str) -> StudyError:
+    return StudyError(
+        f"{path}, line {number} {what}: {line[:60]!r}. Take the line out and run the "
+        "study again"
+    )
 
 
 def read_folder(folder: str | Path) -> dict[str, dict]:

@@ -129,7 +129,7 @@ def _parse_json(text: str, name: str, first_line: int):
         line = first_line + error.lineno - 1
         what = f"{error.msg} (column {error.colno})"
         raise DataError(f"{name}, line {line}: this is not JSON: {what}.") from error
-    except (ValueError, RecursionError) as error:  # huge numbers, deep nesting
+    except (DataError, ValueError, RecursionError) as error:  # huge numbers, nesting
         raise DataError(f"{name}, line {first_line}: {error}.") from error
     return found
 
@@ -143,7 +143,7 @@ def _refuse_equal_keys(pairs: list[tuple]) -> dict:
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice!r} stands twice in one object")
+        raise DataError(f"the key {twice!r} stands twice in one object")
     return found
 
 
