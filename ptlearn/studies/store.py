@@ -49,16 +49,15 @@ def read_rows(path: str | Path) -> list[dict]:
         try:
             row = json.loads(line)
             row["key"]
-            altered = row.pop(CHECK, None) not in (None, _check(row))
         except (ValueError, KeyError, TypeError) as error:
-            raise _damaged(path, number, "is not a row", line) from error
-        if altered:
-            raise _damaged(path, number, "was altered", line)
+            raise _not_usable(path, number, line, "is not a row") from error
+        if row.pop(CHECK, None) not in (None, _check(row)):
+            raise _not_usable(path, number, line, "was altered")
         rows.append(row)
     return rows
 
 
-def _damaged(path: str | Path, number: int, what: str, line: bytes) -> StudyError:
+def _not_usable(path: str | Path, number: int, line: bytes, what: str) -> StudyError:
     return StudyError(
         f"{path}, line {number} {what}: {line[:60]!r}. Take the line out and run the "
         "study again"

@@ -129,8 +129,7 @@ def _parse_json(text: str, name: str, first_line: int):
         line = first_line + error.lineno - 1
         what = f"{error.msg} (column {error.colno})"
         raise DataError(f"{name}, line {line}: this is not JSON: {what}.") from error
-    # Keys that stand twice, huge numbers, deep nesting.
-    except (DataError, ValueError, RecursionError) as error:
+    except (DataError, ValueError, RecursionError) as error:  # huge numbers, nesting
         raise DataError(f"{name}, line {first_line}: {error}.") from error
     return found
 
