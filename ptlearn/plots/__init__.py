@@ -33,7 +33,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "rate_and_move",
             "sgd_and_adam",
         ],
-        "other_tasks": ["chosen_and_tested", "scores_by_draw"],
+        "other_tasks": ["arms_and_controls", "chosen_and_tested", "scores_by_draw"],
         "own_rows": ["loss_beside_prior", "sweep_curves"],
         "relatives": [
             "forgetting",

@@ -1,4 +1,4 @@
-"""Figures of lesson 07: what a choice by few rows is worth, and draws of 32 rows."""
+"""Figures of lesson 07: a choice by few rows, draws of 32 rows, arms and controls."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ def chosen_and_tested(
     named: Mapping[str, tuple[float, float]],
     *,
     rows: int,
-    title: str = "One dot a pair of label words",
+    title: str = "One dot per pair of label words",
 ) -> Figure:
     """Draw the accuracy on the rows that choose against the accuracy on test rows.
 
@@ -51,7 +51,7 @@ def chosen_and_tested(
             label=name,
         )
     ax.set(
-        xlabel=f"accuracy on the {rows} rows that choose",
+        xlabel=f"accuracy on {rows} dev rows used to choose",
         ylabel="accuracy on test rows",
         title=title,
     )
@@ -64,14 +64,15 @@ def scores_by_draw(
     frame: pd.DataFrame,
     lines: Mapping[str, float],
     *,
-    title: str = "One column a draw of 32 rows, one mark a run",
+    title: str = "One column per draw of 32 rows, one mark per run",
 ) -> Figure:
     """Draw the score of every run, draws of rows side by side.
 
     Parameters
     ----------
     frame : DataFrame
-        One line a run: ``seed`` (the draw), ``arm`` and ``score``.
+        One line a run: ``seed`` (the draw), ``arm`` and ``score``. The arms stand in
+        the order of their first lines.
     lines : dict of str to float
         Scores to compare with, such as that of a wording; lines across the figure.
 
@@ -97,11 +98,56 @@ def scores_by_draw(
         np.arange(len(draws)) + 0.3,
         color="black",
         lw=1,
+        label="mean of a draw",
     )
     for (name, height), style in zip(lines.items(), ("--", ":", "-."), strict=False):
         ax.axhline(height, color="black", lw=1.2, ls=style, label=short(name, 40))
     ax.set_xticks(range(len(draws)), [f"draw {draw}" for draw in draws])
     ax.grid(False, axis="x")
     ax.set(ylabel="accuracy on test rows", title=title)
+    fig.legend(fontsize="small", loc="outside lower center", ncols=3)
+    return fig
+
+
+@in_style
+def arms_and_controls(
+    frame: pd.DataFrame, *, guess: float, title: str = "Arms and controls"
+) -> Figure:
+    """Draw the accuracy of each arm with its interval, kinds of arms apart.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Index: the arms, from above to below. Columns ``kind`` (such as "tuned" or
+        "control"), ``accuracy``, ``low`` and ``high``.
+    guess : float
+        What a guess scores; a dotted line.
+
+    Returns
+    -------
+    Figure
+        Kinds differ in colour and marker.
+    """
+    kinds = list(dict.fromkeys(frame["kind"]))
+    places = pd.Series(range(len(frame)), index=frame.index)
+    fig = new_figure(1.6 + 0.3 * len(frame))
+    ax = fig.subplots()
+    for kind, marker, colour in zip(kinds, MARKERS, palette(len(kinds)), strict=False):
+        part = frame[frame["kind"] == kind]
+        ends = part["accuracy"] - part["low"], part["high"] - part["accuracy"]
+        ax.errorbar(
+            part["accuracy"],
+            places[part.index],
+            xerr=[end.to_numpy() for end in ends],
+            fmt=marker,
+            color=colour,
+            capsize=3,
+            label=kind,
+        )
+    ax.axvline(guess, color="black", ls=":", label="majority")
+    ax.set_yticks(places, [short(str(name), 48) for name in frame.index])
+    ax.invert_yaxis()
+    ax.grid(False, axis="y")
+    ax.set(xlabel="accuracy on test rows, with its 95 % interval", title=title)
     fig.legend(fontsize="small", loc="outside lower center", ncols=4)
     return fig

@@ -8,7 +8,8 @@ from ptlearn import plots
 
 
 def marks(line):
-    return list(zip(np.round(line.get_xdata(), 3), line.get_ydata(), strict=True))
+    x, y = line.get_data(orig=False)
+    return list(zip(np.round(x, 3), y, strict=True))
 
 
 def test_every_pair_of_words_is_a_dot_and_the_named_ones_stand_out():
@@ -22,7 +23,7 @@ def test_every_pair_of_words_is_a_dot_and_the_named_ones_stand_out():
     assert [marks(line) for line in ax.lines[1:]] == [[(0.75, 0.7)], [(0.9, 0.7)]]
     shapes = {line.get_marker() for line in ax.lines[1:]}
     assert len(shapes) == 2, "colour is not the only difference"
-    assert "32 rows" in ax.get_xlabel()
+    assert "32 dev rows" in ax.get_xlabel()
 
 
 def test_every_run_is_a_mark_in_the_column_of_its_draw():
@@ -42,4 +43,28 @@ def test_every_run_is_a_mark_in_the_column_of_its_draw():
     means = [round(path.vertices[0, 1], 3) for path in ax.collections[0].get_paths()]
     assert means == [0.605, 0.705]
     legend = [text.get_text() for text in fig.legends[0].get_texts()]
-    assert legend == ["start 0", "start 1", "wording"]
+    assert legend == ["start 0", "start 1", "mean of a draw", "wording"]
+
+
+def test_arms_stand_in_their_order_and_kinds_look_different():
+    frame = pd.DataFrame(
+        {
+            "kind": ["tuned", "control", "tuned"],
+            "accuracy": [0.6, 0.5, 0.4],
+            "low": [0.5, 0.4, 0.3],
+            "high": [0.75, 0.6, 0.5],
+        },
+        index=["long", "one sentence", "short"],
+    )
+    fig = plots.arms_and_controls(frame, guess=0.55)
+    (ax,) = axes(drawn(fig))
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert names == list(frame.index)
+    tuned, control = (bar.lines[0] for bar in ax.containers)
+    assert marks(tuned) == [(0.6, 0), (0.4, 2)]
+    assert marks(control) == [(0.5, 1)]
+    assert tuned.get_marker() != control.get_marker()
+    whisker = ax.containers[0].lines[2][0].get_segments()[0]
+    assert whisker[:, 0].round(3).tolist() == [0.5, 0.75]
+    legend = [text.get_text() for text in fig.legends[0].get_texts()]
+    assert set(legend) == {"tuned", "control", "majority"}
