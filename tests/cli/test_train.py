@@ -135,7 +135,7 @@ def test_a_run_that_diverges_leaves_the_folder_free(shell, refused, data, tmp_pa
 def test_a_folder_that_cannot_be_made_is_one_line(refused, data, tmp_path):
     (tmp_path / "file").write_text("")
     message = refused(*train(data, tmp_path / "file" / "p"))
-    assert "file/p/unfinished cannot be written" in message and message.count("\n") == 1
+    assert "file/p cannot be written" in message and message.count("\n") == 1
 
 
 # --- stopped and gone on with ---------------------------------------------------
