@@ -196,8 +196,10 @@ class Prompt:
             "token_dim": self.lm.token_dim,
             "versions": {"ptlearn": __version__, "torch": torch.__version__},
         }
-        text, table = json.dumps(about, ensure_ascii=False), table.cpu().contiguous()
-        metadata = {"prompt": text, CHECK: _checksum(text, table)}
+        table = table.cpu().contiguous()
+        about[CHECK] = _checksum(about, table)
+        # One entry: safetensors writes several in any order, so with other bytes.
+        metadata = {"prompt": json.dumps(about, ensure_ascii=False)}
         with write_atomically(folder / FILE) as path:
             path.write_bytes(save({KEY: table}, metadata))
         # The second file of a prompt of format 1, which says nothing of this table.
@@ -219,7 +221,8 @@ class Prompt:
         """
         with _opened(folder) as file:
             about, table = _about(file, folder), file.get_tensor(KEY)
-            _refuse_altered(file.metadata() or {}, table, folder)
+            if about.get(CHECK) not in (None, _checksum(about, table)):  # None: older
+                raise _damaged(folder, "its content is not what was saved")
         own = lm.fingerprint if about["format"] == FORMAT else lm.embedding_fingerprint
         if about["lm_fingerprint"] != own:
             raise PromptError(
@@ -275,16 +278,12 @@ def _damaged(folder: str | Path, reason: object) -> PromptError:
     return PromptError(f"the prompt in {folder} is damaged: {reason}")
 
 
-def _checksum(text: str, table: Tensor) -> str:
-    digest = hashlib.sha256(f"{text} {table.dtype} {tuple(table.shape)}".encode())
+def _checksum(about: dict, table: Tensor) -> str:
+    told = {name: value for name, value in about.items() if name != CHECK}
+    text = f"{json.dumps(told)} {table.dtype} {tuple(table.shape)}"
+    digest = hashlib.sha256(text.encode())
     digest.update(table.flatten().view(torch.uint8).numpy())
     return digest.hexdigest()
-
-
-def _refuse_altered(metadata: dict, table: Tensor, folder: str | Path) -> None:
-    wanted = metadata.get(CHECK)  # older prompts have none
-    if wanted and wanted != _checksum(metadata["prompt"], table):
-        raise _damaged(folder, f"its content is not what was saved ({CHECK} differs)")
 
 
 def _about(file: safe_open, folder: str | Path) -> dict:
