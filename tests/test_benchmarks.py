@@ -150,14 +150,15 @@ def test_parts_that_were_not_measured_are_left_out(folder):
     assert "## Answering" not in text and "## Peak memory" not in text
 
 
+@pytest.mark.slow
 def test_all_parts_are_measured_stored_and_written(folder, lm, half, monkeypatch):
-    case = CASES["mixed, lesson 05"]
+    case, tuned = CASES["mixed, lesson 05"], stored()["tuning"]
     monkeypatch.setattr(bench, "HERE", folder)
     monkeypatch.setattr(bench, "load", {"float32": lm, "bfloat16": half}.get)
     monkeypatch.setattr(bench, "CASES", {case.name: case})
     monkeypatch.setattr(bench, "TRAINING_CASES", [case])
     monkeypatch.setattr(bench, "peak_memory", lambda case, system: 2.0)
-    tuned = stored()["tuning"]  # takes a minute
+    # Tuning takes a minute: what is stored stands for it.
     monkeypatch.setattr(bench, "tuning_row", lambda lm, starts: tuned)
     monkeypatch.setattr(bench, "ANSWERED", 4)
     monkeypatch.setattr(bench, "ASKED_EACH", 1)
