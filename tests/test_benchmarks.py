@@ -150,7 +150,6 @@ def test_parts_that_were_not_measured_are_left_out(folder):
     assert "## Answering" not in text and "## Peak memory" not in text
 
 
-@pytest.mark.slow
 def test_all_parts_are_measured_stored_and_written(folder, lm, half, monkeypatch):
     case, tuned = CASES["mixed, lesson 05"], stored()["tuning"]
     monkeypatch.setattr(bench, "HERE", folder)
