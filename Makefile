@@ -18,7 +18,7 @@ SCALE ?=
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
+PIP = $(@D)/bin/python -m pip install --disable-pip-version-check -c constraints.txt
 STEER := $(if $(LESSON),--lesson $(LESSON)) $(if $(MODEL),--model $(MODEL)) \
 	$(if $(DEVICE),--device $(DEVICE))
 
@@ -63,7 +63,7 @@ PYTEST := OMP_NUM_THREADS=1 TQDM_DISABLE=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pyt
 test: setup lint  ## everything that CI runs
 	$(PYTEST) tests notebooks --nbval-lax --nbval-current-env --nbval-cell-timeout=600
 
-test-fast: $(READY)  ## what to run after changing a line: a minute
+test-fast: $(READY)  ## what to run after changing a line: three minutes
 	$(PYTEST) tests -m "not slow and not lessons and not embedded"
 
 browser-test: site  ## web edition and JupyterLab in Chromium: a few minutes
@@ -104,8 +104,6 @@ CLASS_VENV ?= .venv-class
 CLASS_WORK ?= build/class
 CLASS_BIN := $(abspath $(CLASS_VENV))/bin
 CLASS_READY := $(CLASS_VENV)/.ready
-CLASS_PIP := $(CLASS_BIN)/python -m pip install --disable-pip-version-check \
-	-c constraints.txt
 # nbgrader looks for its helper alembic on the PATH, and for its settings where it runs.
 NBGRADER := cd $(CLASS_WORK) && PATH="$(CLASS_BIN):$$PATH" nbgrader
 HOME_OF := students/$(STUDENT)
@@ -175,16 +173,11 @@ clean:  ## remove what was built; .venv and the model stay
 
 # torch first and alone: asked for together with the rest, pip may take a build
 # of several gigabytes. The stamp keeps a second run from asking pip for anything.
-$(READY): pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+$(READY): EXTRAS := course,docs,test
+$(CLASS_READY): EXTRAS := course,teach
+$(READY) $(CLASS_READY): pyproject.toml constraints.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
 	$(PIP) --upgrade pip
 	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
-	$(PIP) -e '.[course,docs,test]'
-	touch $@
-
-$(CLASS_READY): pyproject.toml constraints.txt
-	test -x $(CLASS_BIN)/python || $(PYTHON) -m venv $(CLASS_VENV)
-	$(CLASS_PIP) --upgrade pip
-	$(CLASS_PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
-	$(CLASS_PIP) -e '.[course,teach]'
+	$(PIP) -e '.[$(EXTRAS)]'
 	touch $@

@@ -10,11 +10,10 @@ kept. Reading anew costs ``plain`` at each visit; keeping costs ``first`` once a
 and ``pays_to_keep`` puts that point at (v - 1) * tokens = KEEPING_COSTS.
 """
 
-from statistics import median
-
 import pandas as pd
 import typer
-from peers import CONTEXT, Case, Ours, make_rows, seconds
+from bench import Times
+from peers import CONTEXT, Case, Ours, make_rows
 from tqdm import tqdm
 
 import ptlearn as pt
@@ -27,16 +26,15 @@ def keeping_row(lm: pt.LanguageModel, tokens: int, repeats: int, train: bool) ->
     case = Case(f"context {tokens}", CONTEXT, tokens)
     rows, ours = make_rows(lm, tokens, 16 * (repeats + 1)), Ours(lm, case)
     call = ours.step if train else ours.score
-    times: dict[str, list[float]] = {"plain": [], "first": [], "later": []}
+    times = Times()
     for start in range(0, len(rows), 16):
         batch = rows[start : start + 16]
         ours.context_cache = None
-        found = {"plain": seconds(call, batch)}
+        times.take("plain", call, batch)
         ours.keep_contexts(batch)
-        found |= {name: seconds(call, batch) for name in ("first", "later")}
-        for name, value in found.items():
-            times[name] += [1e3 * value] if start else []  # the first batch warms up
-    medians = {name: median(values) for name, values in times.items()}
+        times.take("first", call, batch)
+        times.take("later", call, batch)
+    medians = {name: 1e3 * value for name, value in times.medians().items()}
     read = [len(frozen_context(ours.tuner.tokens.encode(row).ids)) for row in rows]
     length = sum(read) / len(read)
     saved = medians["plain"] - medians["later"]

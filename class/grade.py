@@ -161,7 +161,7 @@ def reason(log: Path) -> str:
     text = log.read_text(errors="replace")
     if "DeadKernelError" in text:
         return "its code killed the kernel"
-    if "CellTimeoutError" in text:
+    if TIMED_OUT in text:
         return "a cell did not end and could not be interrupted"
     return "nbgrader failed"
 

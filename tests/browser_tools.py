@@ -39,6 +39,17 @@ def find_browser() -> Browser | str:
     return Browser(node, Path(tools).resolve(), chromium)
 
 
+def page_faults(one: dict) -> list[str]:
+    """What is wrong with any page, in words: its requests, console and pictures."""
+    foreign = [a for a in one["requests"] if not a.startswith(("file:", "data:"))]
+    said = [f"asks another host: {address}" for address in foreign]
+    said += [f"fails: {address}" for address in one["failed"]]
+    said += [f"console: {message}" for message in one["console"]]
+    for width, alt in one["pictures"]:
+        said += [f"picture {alt!r} is empty"] * (not width)
+    return said
+
+
 def run_script(browser: Browser, name: str, *arguments: str, given: str = ""):
     """Return what one of the scripts in browser/ says of what it saw."""
     command = [browser.node, SCRIPTS / name, browser.tools, browser.chromium]

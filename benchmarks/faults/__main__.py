@@ -49,7 +49,6 @@ def main(
     rows: Annotated[
         list[str] | None, typer.Argument(help="Rows by name; none: all of them.")
     ] = None,
-    only: Annotated[str, typer.Option(help="Rows by name, with blanks between.")] = "",
     scale: Annotated[
         float, typer.Option(min=0, max=1, help="Share of the numbers to try.")
     ] = 1.0,
@@ -62,11 +61,11 @@ def main(
     out: Annotated[Path, typer.Option(help="The file of results.")] = FILE,
     readme: Annotated[Path, typer.Option(help="Gets the table.")] = README,
 ) -> None:
-    """Try every fault, and write results.json's like and the README's table.
+    """Try every fault; write faults.json and the README's table.
 
     A run that was stopped goes on where it was; a row that is done stays.
     """
-    names = [*(rows or []), *only.split()]
+    names = rows or []
     unknown = set(names) - {row.name for row in ROWS}
     if unknown:
         known = ", ".join(row.name for row in ROWS)

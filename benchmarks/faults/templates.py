@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ptlearn.errors import TemplateError
+from ptlearn.tasks.readers import SURROGATE
 from ptlearn.templates.language import Template, render
 
 from .counts import STRINGS_EACH
@@ -82,7 +83,7 @@ def fault_of_message(text: str, message: str) -> str:
     line, _, caret = rest.rpartition("\n    ")
     if not reason or caret.strip(" ") != "^":
         return f"no caret in {message!r}"
-    if line not in text.split("\n"):
+    if line not in SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text).split("\n"):
         return f"shows {line!r}, which is no line of the template"
     if not 0 <= caret.index("^") <= len(line):
         return f"the caret stands at {caret.index('^')} of {line!r}"

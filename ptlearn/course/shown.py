@@ -3,10 +3,9 @@
 import html
 import re
 
-from .predictions import NONE_YET
+from bs4 import BeautifulSoup
 
-ROW = re.compile(r"<tr(?: [^>]*)?>(.*?)</tr>", re.DOTALL)
-CELL = re.compile(r"<t[hd](?: [^>]*)?>(.*?)</t[hd]>", re.DOTALL)
+from .predictions import NONE_YET
 
 
 def table_rows(text: str) -> list[list[str]]:
@@ -16,11 +15,8 @@ def table_rows(text: str) -> list[list[str]]:
     The line that holds only the index's name is laid over the head.
     """
     rows = [
-        [
-            html.unescape(re.sub(r"<[^>]+>", "", cell)).strip()
-            for cell in CELL.findall(row)
-        ]
-        for row in ROW.findall(text)
+        [cell.get_text().strip() for cell in row.find_all(["th", "td"])]
+        for row in BeautifulSoup(text, "html.parser").find_all("tr")
     ]
     width = max(map(len, rows))
     rows = [[""] * (width - len(row)) + row for row in rows]

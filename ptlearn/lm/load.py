@@ -58,12 +58,12 @@ def load_lm(
     dtype : str
         "float32", "float64" or "bfloat16". The last is for the frozen linear layers
         alone, for their weights and products: embeddings, norms, attention, logits and
-        loss stay in float32. It halves the memory of those weights, and is faster where
-        the processor has instructions for it (``ptlearn doctor`` says whether), slower
-        elsewhere. Answers move by some hundredths of a nat, with the rows beside them
-        too. After a prompt that is no language yet, such as an encoder's before
-        training, single ones move by a nat and a gradient may turn. A prompt tuned in
-        one dtype may be used in another.
+        loss stay in float32. It halves the memory of those weights, and is meant for
+        processors with instructions for it (``ptlearn doctor`` says whether); on
+        others it is slower. Answers move by some hundredths of a nat, with the rows
+        beside them too. After a prompt that is no language yet, such as an encoder's
+        before training, single ones move by a nat and a gradient may turn. A prompt
+        tuned in one dtype may be used in another.
     kind : str, optional
         "causal" or "masked". None reads it from the model's config.
 

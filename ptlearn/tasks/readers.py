@@ -9,6 +9,8 @@ from pathlib import Path
 from ..errors import DataError
 
 LINE_END = r"(?:\r\n|\r|\n)"
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half of a pair that stands for one character in UTF-16: no text by itself."""
 
 
 def read_file(path: str | Path) -> list:
@@ -123,8 +125,11 @@ def _read_json(text: str, name: str) -> list:
 def _parse_json(text: str, name: str, first_line: int):
     try:
         found = json.loads(text, object_pairs_hook=_refuse_equal_keys)
-        if r"\ud" in text.lower():  # half a surrogate pair is no text
-            json.dumps(found, ensure_ascii=False).encode()
+        # Written whole only where half a character may be: most lines have none.
+        if r"\ud" in text.lower() and SURROGATE.search(
+            json.dumps(found, ensure_ascii=False)
+        ):
+            raise DataError("a text holds half of a character (\\ud800 to \\udfff)")
     except json.JSONDecodeError as error:
         line = first_line + error.lineno - 1
         what = f"{error.msg} (column {error.colno})"

@@ -7,7 +7,6 @@ what these functions return.
 import difflib
 import json
 import math
-import re
 import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,16 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
 from ..files import short_hash
-from .readers import read_file
+from .readers import SURROGATE, read_file
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
     from .task import Task
-
-
-SURROGATE = re.compile("[\ud800-\udfff]")
-"""Half of a pair that stands for one character in UTF-16: no text by itself."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -106,7 +101,7 @@ def cell_text(value, column: str) -> str:
         If it holds neither text nor a number.
     """
     text = text_of(value)
-    if text is None and not (value is None or _is_nan(value)):
+    if text is None and not _is_missing(value):
         raise DataError(
             f"the column {column!r} holds {reprlib.repr(value)}, which is neither "
             "text nor a number."
@@ -114,11 +109,10 @@ def cell_text(value, column: str) -> str:
     return text or ""
 
 
-def _is_nan(value) -> bool:
-    try:
-        return bool(value != value)
-    except (TypeError, ValueError):  # pandas' NA is neither; an array is no cell
-        return type(value).__name__ == "NAType"
+def _is_missing(value) -> bool:
+    import pandas as pd
+
+    return pd.api.types.is_scalar(value) and pd.isna(value)
 
 
 def checked_rows(

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from ..errors import DataError, TemplateError
-from ..tasks.rows import SURROGATE, cell_text, did_you_mean
+from ..tasks.readers import SURROGATE
+from ..tasks.rows import cell_text, did_you_mean
 
 MAX_VIRTUAL_TOKENS = 1000
 """Most virtual tokens in one slot: a larger number is a slip of the keyboard."""
@@ -238,6 +239,7 @@ def _fail(text: str, position: int, reason: str) -> NoReturn:
     start = text.rfind("\n", 0, position) + 1
     end = text.find("\n", position)
     line = text[start:] if end < 0 else text[start:end]
+    line = SURROGATE.sub("\N{REPLACEMENT CHARACTER}", line)  # it cannot be printed
     caret = " " * (position - start) + "^"
     raise TemplateError(f"{reason}\n    {line}\n    {caret}")
 

@@ -6,7 +6,7 @@
 import pytest
 
 import site_rules
-from browser_tools import find_browser, run_script
+from browser_tools import find_browser, page_faults, run_script
 from ptlearn.course.site import build, formulas
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -38,17 +38,11 @@ def faults(seen: list[dict]) -> list[str]:
     """All that is wrong with pages, in words."""
     found = []
     for one in seen:
-        foreign = [a for a in one["requests"] if not a.startswith(("file:", "data:"))]
-        said = [f"asks another host: {address}" for address in foreign]
-        said += [f"fails: {address}" for address in one["failed"]]
-        said += [f"console: {message}" for message in one["console"]]
+        said = page_faults(one)
         said += [f"{one['openFolds']} folds are open"] * (one["openFolds"] > 0)
         said += [f"formula: {text}" for text in one["badFormulas"]]
         missing = one["formulas"] - min(one["typeset"], one["spoken"])
         said += [f"{missing} formulas are not drawn"] * (missing > 0)
-        said += [
-            f"picture {alt!r} is empty" for width, alt in one["pictures"] if not width
-        ]
         wide = one["narrow"] > 360
         said += [f"{one['narrow']} wide on a screen of 360"] * wide
         for where in ("light", "dark", "narrowAxe"):

@@ -1,26 +1,18 @@
 """The slides in Chromium: whole, typeset, and without a network."""
 
-import json
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from browser_tools import page_faults, run_script
 from ptlearn.course.slides import build
 from ptlearn.course.slides.choose import Slide
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-HERE = Path(__file__).parent
 
 
 def look(browser, *pages: Path) -> list[dict]:
-    addresses = [page.as_uri() for page in pages]
-    command = [browser.node, HERE / "slides.mjs", browser.tools, browser.chromium]
-    done = subprocess.run(
-        [*command, *addresses], capture_output=True, text=True, timeout=800
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return run_script(browser, "slides.mjs", *(page.as_uri() for page in pages))
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +26,8 @@ def faults(seen: list[dict]) -> list[str]:
     """All that is wrong with slides, in words."""
     found = []
     for one in seen:
-        foreign = [a for a in one["requests"] if not a.startswith(("file:", "data:"))]
-        said = [f"asks another host: {address}" for address in foreign]
-        said += [f"fails: {address}" for address in one["failed"]]
-        said += [f"console: {message}" for message in one["console"]]
+        said = page_faults(one)
         said += [f"{one['badFormulas']} bad formulas"] * (one["badFormulas"] > 0)
-        said += [
-            f"picture {alt!r} is empty" for width, alt in one["pictures"] if not width
-        ]
         said += ["a picture without words" for _, alt in one["pictures"] if not alt]
         wide, high = one["size"]
         for number, slide in enumerate(one["slides"], 1):

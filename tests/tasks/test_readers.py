@@ -73,7 +73,7 @@ BROKEN = {
     "no JSON in a list": ("rows.json", '[{"a": 1},\n {oops}]', "line 2: this is not"),
     "no list": ("rows.json", '{"a": 1}', "does not hold a list of objects"),
     "a key twice": ("rows.jsonl", '{"a": 1}\n{"a": 1, "a": 2}', "line 2: the key 'a'"),
-    "half a character": ("rows.jsonl", '{"a": "\\ud800"}', "line 1: .*surrogates"),
+    "half a character": ("rows.jsonl", '{"a": "\\ud800"}', "line 1: .*half of a ch"),
     "huge number": ("rows.jsonl", '{"a": 1' + "0" * 5000 + "}", "line 1: Exceeds"),
     "deep nesting": ("rows.jsonl", "[" * 100_000, "line 1: .*recursion"),
     "Latin-1": ("rows.csv", b"a,b\n1,\xe9\n", "line 2: byte 0xe9 is not UTF-8"),

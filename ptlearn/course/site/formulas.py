@@ -1,10 +1,8 @@
 """The file that draws the formulas of the pages, without a network."""
 
-import importlib.metadata
 from pathlib import Path
 
-from ...errors import CourseError
-from ...files import sha256
+from ..bundled import bundled_file
 
 PACKAGE = "sphinx-mathjax-offline"
 SHA256 = "d4295dc33744836935c1399feece5159577b34c5c8ffb9f1c6324cd82e03a882"
@@ -12,29 +10,11 @@ SHA256 = "d4295dc33744836935c1399feece5159577b34c5c8ffb9f1c6324cd82e03a882"
 
 
 def typesetter(package: str = PACKAGE) -> Path:
-    """Return the path of MathJax's ``tex-svg.js``, which a package of pip's brings.
+    """Return the path of MathJax's ``tex-svg.js``.
 
     Raises
     ------
     CourseError
-        If the package is not installed, or if its file is another.
+        As from :func:`~ptlearn.course.bundled.bundled_file`.
     """
-    try:
-        files = importlib.metadata.files(package) or []
-    except importlib.metadata.PackageNotFoundError as error:
-        raise CourseError(
-            f"The pages need {package}, which brings the file that draws formulas. "
-            "Install what pages need: pip install -c constraints.txt -e '.[docs]'"
-        ) from error
-    for file in files:
-        if file.name == "tex-svg.js":
-            path = Path(file.locate()).resolve()
-            break
-    else:
-        raise CourseError(f"The package {package} has no file tex-svg.js.")
-    if sha256(path) != SHA256:
-        raise CourseError(
-            f"The checksum of {path} is wrong. Install the package again: "
-            f"pip install --force-reinstall --no-deps {package}"
-        )
-    return path
+    return bundled_file(package, "tex-svg.js", SHA256)

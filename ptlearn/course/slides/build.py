@@ -4,15 +4,14 @@ What this needs besides the clone is the extra ``docs``: reveal.js comes with
 sphinx-revealjs, of which nothing else is used, and MathJax as for the web edition.
 """
 
-import importlib.metadata
 import shutil
 from pathlib import Path
 
 import nbformat
 
-from ...errors import CourseError
-from ...files import REPOSITORY, sha256
+from ...files import REPOSITORY
 from .. import runner
+from ..bundled import bundled_file
 from ..site.formulas import typesetter
 from .choose import Slide, slides
 
@@ -40,28 +39,12 @@ def reveal_files(package: str = PACKAGE) -> dict[str, Path]:
     Raises
     ------
     CourseError
-        If the package that brings them is not installed, or if a file is another.
+        As from :func:`~ptlearn.course.bundled.bundled_file`.
     """
-    try:
-        listed = importlib.metadata.files(package) or []
-    except importlib.metadata.PackageNotFoundError as error:
-        raise CourseError(
-            f"The slides need {package}, which brings reveal.js. Install what slides "
-            "need: pip install -c constraints.txt -e '.[docs]'"
-        ) from error
-    found = {}
-    for name, checksum in FILES.items():
-        paths = [
-            Path(f.locate()) for f in listed if f.as_posix().endswith(f"js/{name}")
-        ]
-        if not paths or sha256(paths[0]) != checksum:
-            raise CourseError(
-                f"The package {package} has another {name} than the one of reveal.js "
-                "5.2.0. Install the exact version again: pip install "
-                f"--force-reinstall --no-deps -c constraints.txt {package}"
-            )
-        found[name] = paths[0]
-    return found
+    return {
+        name: bundled_file(package, f"js/{name}", checksum)
+        for name, checksum in FILES.items()
+    }
 
 
 def build_slides(

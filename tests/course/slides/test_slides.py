@@ -196,10 +196,16 @@ def test_a_lesson_that_is_not_there_is_told(tmp_path):
 @pytest.mark.parametrize(
     ("package", "words"),
     [
-        ("no-such-package", "Install what slides need"),
-        ("sphinx", "another dist/reveal.js"),
+        ("no-such-package", "Install what they need"),
+        ("sphinx", "has no file js/dist/reveal.js"),
     ],
 )
-def test_missing_or_other_files_of_reveal_are_told(package, words):
+def test_missing_files_of_reveal_are_told(package, words):
     with pytest.raises(CourseError, match=words):
         build.reveal_files(package)
+
+
+def test_another_file_of_reveal_is_told(monkeypatch):
+    monkeypatch.setitem(build.FILES, "dist/reveal.css", "0" * 64)
+    with pytest.raises(CourseError, match="checksum of .*reveal.css is wrong"):
+        build.reveal_files()
