@@ -81,27 +81,24 @@ class Times:
         return {name: median(values[1:]) for name, values in self.all.items()}
 
 
-def step_row(
-    lm: pt.LanguageModel, half: pt.LanguageModel, case: Case, repeats: int
-) -> dict:
+def step_row(lms: dict[str, pt.LanguageModel], case: Case, repeats: int) -> dict:
     """Medians of a training step in seconds, of each system."""
+    lm = lms["float32"]
     rows = make_rows(lm, case.tokens, case.batch_size * (repeats + 1))
-    peft, cast = Peft(lm, case), Peft(lm, case, autocast=True)
-    plain, ours, rounded = Ours(lm, case, fast=False), Ours(lm, case), Ours(half, case)
+    peft, plain, ours = Peft(lm, case), Ours(lm, case, fast=False), Ours(lm, case)
+    systems = {"peft": peft, "plain": plain, "first": ours, "later": ours}
+    keeping = [ours]
+    if "bfloat16" in lms:
+        rounded = Ours(lms["bfloat16"], case)
+        systems["peft, bfloat16"] = Peft(lm, case, autocast=True)
+        systems |= {"first, bfloat16": rounded, "later, bfloat16": rounded}
+        keeping.append(rounded)
     times = Times()
     for turn in turns(repeats):
         batch = rows[turn * case.batch_size :][: case.batch_size]
-        ours.keep_contexts(batch)
-        rounded.keep_contexts(batch)
-        for name, system in {
-            "peft": peft,
-            "plain": plain,
-            "first": ours,
-            "later": ours,
-            "peft, bfloat16": cast,
-            "first, bfloat16": rounded,
-            "later, bfloat16": rounded,
-        }.items():
+        for one in keeping:
+            one.keep_contexts(batch)
+        for name, system in systems.items():
             times.take(name, system.step, batch)
     return times.medians() | {
         "case": case.name,
@@ -288,27 +285,29 @@ def machine() -> str:
     )
 
 
-def measure(part: str, repeats: int, starts: int):
+def measure(part: str, repeats: int, starts: int, dtypes: list[str]):
     """One part of the report, as results.json keeps it."""
-    lm, half = load("float32"), load("bfloat16")
+    lms = {dtype: load(dtype) for dtype in dtypes}
+    lm = lms["float32"]
     if part == "steps":
-        return [step_row(lm, half, c, repeats) for c in tqdm(CASES.values(), part)]
+        return [step_row(lms, case, repeats) for case in tqdm(CASES.values(), part)]
     if part == "scores":
         return [score_row(lm, case, repeats) for case in tqdm(TRAINING_CASES, part)]
     if part == "memory":
-        systems = {"PEFT": "peft", "ptlearn": "ours", "bfloat16": "bfloat16"}
+        systems = {"PEFT": "peft", "ptlearn": "ours"}
+        systems |= {dtype: dtype for dtype in dtypes[1:]}
         return [
             {"case": case.name}
             | {f"{k}, GB": peak_memory(case.name, v) for k, v in systems.items()}
             for case in tqdm(TRAINING_CASES[:3], part)
         ]
     if part == "precision":
-        return [precision_row(lm, half, case) for case in tqdm(TRAINING_CASES, part)]
+        cases = tqdm(TRAINING_CASES, part)
+        return [precision_row(lm, lms["bfloat16"], case) for case in cases]
     if part == "answering":
-        both = {"float32": lm, "bfloat16": half}
         return {
             dtype: answering_row(one, ANSWERED, ASKED_EACH)
-            for dtype, one in both.items()
+            for dtype, one in lms.items()
         }
     return tuning_row(lm, starts)
 
@@ -317,18 +316,28 @@ PARTS = ("steps", "scores", "memory", "precision", "answering", "tuning")
 
 
 def main(
-    repeats: int = 5, starts: int = 2, only: str = "", memory_of: str = ""
+    repeats: int = 5,
+    starts: int = 2,
+    only: str = "",
+    bfloat16: bool | None = None,
+    memory_of: str = "",
 ) -> None:
     """Measure and rewrite the tables of benchmarks/README.md.
 
     --only PART measures one part anew and takes the others from results.json: steps,
-    scores, memory, precision, answering or tuning.
+    scores, memory, precision, answering or tuning. --bfloat16 measures products in
+    bfloat16 too, which is done unasked where the processor has instructions for them;
+    one that imitates them doubles the time.
     """
     if memory_of:
         case, system = memory_of.split("|")
         return run_for_memory(CASES[case], system)
     if only and only not in PARTS:
         raise typer.BadParameter(f"--only takes one of {', '.join(PARTS)}")
+    if bfloat16 is None:
+        known = has_bfloat16_instructions(torch.device("cpu"))
+        bfloat16 = known or only == "precision"
+    dtypes = ["float32", "bfloat16"] if bfloat16 else ["float32"]
     kept = HERE / "results.json"
     results = json.loads(kept.read_text(encoding="utf-8")) if only else {}
     if not only or only == "steps":
@@ -336,7 +345,9 @@ def main(
         results |= {name: matmul_peak(dtype) for name, dtype in peaks.items()}
         results["machine"] = machine()
     for part in (only,) if only else PARTS:
-        results[part] = measure(part, repeats, starts)
+        if part == "precision" and not bfloat16:
+            continue
+        results[part] = measure(part, repeats, starts, dtypes)
         # At once, or a run that is stopped would lose a quarter of an hour.
         kept.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     write_report(results, HERE)

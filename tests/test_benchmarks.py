@@ -46,11 +46,36 @@ def numbers(found: dict) -> dict:
 
 
 def test_a_step_is_timed_for_every_system(lm, half):
-    row = bench.step_row(lm, half, SMALL, repeats=1)
     systems = {"peft", "plain", "first", "later"}
+    row = bench.step_row({"float32": lm}, SMALL, repeats=1)
+    assert systems <= set(row) and not any("bfloat16" in name for name in row)
     systems |= {f"{name}, bfloat16" for name in systems - {"plain"}}
+    row = bench.step_row({"float32": lm, "bfloat16": half}, SMALL, repeats=1)
     assert systems <= set(row) and all(0 < row[name] < 60 for name in systems)
     assert row["needed"] > 0
+
+
+@pytest.mark.parametrize(
+    ("known", "asked", "measured"),
+    [(True, None, True), (False, None, False), (False, True, True)],
+)
+def test_bfloat16_is_measured_where_it_is_fast_or_asked_for(
+    folder, monkeypatch, known, asked, measured
+):
+    parts, old = {}, stored()
+
+    def measure(part, repeats, starts, dtypes):
+        parts[part] = dtypes
+        return old[part]
+
+    monkeypatch.setattr(bench, "HERE", folder)
+    monkeypatch.setattr(bench, "measure", measure)
+    monkeypatch.setattr(bench, "has_bfloat16_instructions", lambda device: known)
+    bench.main(bfloat16=asked)
+    wanted = ["float32", "bfloat16"] if measured else ["float32"]
+    assert all(dtypes == wanted for dtypes in parts.values())
+    assert ("precision" in parts) == measured
+    assert ("## Products in bfloat16" in (folder / "README.md").read_text()) == measured
 
 
 def test_peft_under_autocast_computes_otherwise_and_about_the_same(lm):
@@ -161,7 +186,7 @@ def test_all_parts_are_measured_stored_and_written(folder, lm, half, monkeypatch
     monkeypatch.setattr(bench, "tuning_row", lambda lm, starts: tuned)
     monkeypatch.setattr(bench, "ANSWERED", 4)
     monkeypatch.setattr(bench, "ASKED_EACH", 1)
-    bench.main(repeats=1, starts=1)
+    bench.main(repeats=1, starts=1, bfloat16=True)
     results = json.loads((folder / "results.json").read_text())
     assert set(bench.PARTS) < set(results)
     text = (folder / "README.md").read_text()
