@@ -23,11 +23,12 @@ def mechanism_summary(frame: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Index arm. ``dev_loss`` with ``low`` and ``high``: at the last step (nats a
-        row); ``at_start``, ``at_20``, ...: at other steps, the step before a switch
-        among them; ``runs`` and ``failed`` (not finite); ``rate``; ``multiplier``: how
-        far the table moves in one of the first steps, over the rate; ``move``: the
-        mean of steps 11 to 20, a coordinate; ``coupling`` and ``descent``: mean cosine
+        Index arm. ``dev_loss`` with ``low`` and ``high`` (95 % interval), ``lowest``
+        and ``highest``: at the last step (nats a row); ``at_start``, ``at_20``, ...:
+        at other steps, the step before a switch among them; ``runs`` and ``failed``
+        (not finite); ``rate``; ``multiplier``: how far the table moves in one of the
+        first steps, over the rate; ``move``: the mean of steps 11 to 20, a coordinate;
+        ``coupling`` and ``descent``: mean cosine
         of two virtual tokens' moves, and of the move with straight down, over all
         steps; ``start_length`` and ``end_length`` of a vector.
     """
@@ -46,11 +47,14 @@ def _trace_line(runs: pd.DataFrame) -> dict:
             [value(row) for _, row in whole.iterrows()], dtype=float
         ).mean()
 
-    dev, low, high = mean_interval([d[-1][1] for d in whole["dev_losses"]])
+    ends = [curve[-1][1] for curve in whole["dev_losses"]]
+    dev, low, high = mean_interval(ends)
     return {
         "dev_loss": dev,
         "low": low,
         "high": high,
+        "lowest": min(ends, default=np.nan),
+        "highest": max(ends, default=np.nan),
         **{
             f"at_{step or 'start'}": mean(lambda row, s=step: dev_loss_at(row, s))
             for step in _shown_steps(whole)

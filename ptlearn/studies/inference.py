@@ -15,8 +15,9 @@ sets at hand. The folds are fixed: a fold on which an arm does better widens not
 
 What it does not cover. Other training sets. The folds' training sets share most of
 their rows, and no estimate of that variance is free of bias (Bengio and Grandvalet
-2004). The p-value of the corrected resampled t (Nadeau and Bengio 2003) stands beside
-it: it takes the spread between folds and allows for the rows that they share. Nor does
+2004). The corrected resampled t (Nadeau and Bengio 2003) stands beside it: it takes the
+spread between folds and allows for the rows that they share, so its interval is wider.
+A large p-value of it would not do, for few folds give that too. Nor does
 it cover runs that broke off: they are left out, and ``missing`` counts them.
 
 How well it covers, in simulated studies with a known truth
@@ -140,9 +141,10 @@ class Comparison:
         Arm minus baseline, mean over test rows and seeds.
     standard_error, df : float
         Of the difference, over seeds and rows; NaN if the seeds are too few to say.
-    nb_p : float
-        Two-sided p-value of the corrected resampled t over folds (Nadeau and Bengio
-        2003); NaN with fewer than two folds.
+    fold_mean, fold_error : float
+        Mean difference of the folds and its standard error by the corrected resampled
+        t (Nadeau and Bengio 2003), which allows for other training sets too; NaN with
+        fewer than two folds.
     runs, rows, folds : int
         Pairs of runs, different test rows, folds. Without folds: one.
     missing : int
@@ -157,7 +159,8 @@ class Comparison:
     difference: float
     standard_error: float
     df: float
-    nb_p: float
+    fold_mean: float
+    fold_error: float
     runs: int
     rows: int
     folds: int
@@ -169,6 +172,12 @@ class Comparison:
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
         """Return the interval over seeds and rows together: (low, high)."""
         ends = t_interval(self.difference, self.standard_error**2, self.df, confidence)
+        return float(ends[0]), float(ends[1])
+
+    def interval_over_folds(self, confidence: float = 0.95) -> tuple[float, float]:
+        """Return the corrected resampled t's interval: (low, high)."""
+        variance, df = self.fold_error**2, self.folds - 1
+        ends = t_interval(self.fold_mean, variance, df, confidence)
         return float(ends[0]), float(ends[1])
 
     @property
@@ -217,7 +226,7 @@ def compare(
         difference=float(found.mean),
         standard_error=float(np.sqrt(found.variance)) if known else np.nan,
         df=float(found.df) if known else np.nan,
-        nb_p=_corrected_resampled_p(pairs),
+        **_over_folds(pairs),
         runs=runs,
         rows=rows,
         folds=len(blocks),
@@ -228,13 +237,13 @@ def compare(
     )
 
 
-def _corrected_resampled_p(pairs: Paired) -> float:
-    """Return Nadeau and Bengio's p-value; the ratio is test rows to all other rows.
+def _over_folds(pairs: Paired) -> dict[str, float]:
+    """Return mean and error by Nadeau and Bengio, from the ratio of test to other rows.
 
     Dev rows count among the training rows: they choose the step that is kept.
     """
     means = np.array([block.mean() for block in pairs.blocks.values()])
     if len(means) < 2:
-        return np.nan
+        return {"fold_mean": np.nan, "fold_error": np.nan}
     variance = means.var(ddof=1) * (1 / len(means) + pairs.test_share)
-    return float(t_test(means.mean(), variance, len(means) - 1))
+    return {"fold_mean": float(means.mean()), "fold_error": float(np.sqrt(variance))}

@@ -125,8 +125,9 @@ def verdicts(
     DataFrame
         Index contrast; ``arm``, ``baseline``, ``difference``, ``low`` and ``high``
         (95 % interval), ``low90`` and ``high90`` (the interval for equivalence; the
-        number is that of the rule), ``p``, ``p_holm``, ``nb_p``, ``runs``, ``rows``,
-        ``folds``, ``missing``, ``verdict``.
+        number is that of the rule), ``folds_low90`` and ``folds_high90`` (the same by
+        the corrected resampled t, which allows for other training sets), ``p``,
+        ``p_holm``, ``runs``, ``rows``, ``folds``, ``missing``, ``verdict``.
 
     Raises
     ------
@@ -159,6 +160,7 @@ def _named(*contrast: str) -> tuple[str, str, str]:
 def _line(found: Comparison, p_holm: float, rule: Rule) -> dict:
     low, high = found.interval(rule.confidence)
     narrow_low, narrow_high = found.interval(rule.equivalence_confidence)
+    folds_low, folds_high = found.interval_over_folds(rule.equivalence_confidence)
     percent = f"{100 * rule.equivalence_confidence:g}"
     return {
         "arm": found.arm,
@@ -168,9 +170,10 @@ def _line(found: Comparison, p_holm: float, rule: Rule) -> dict:
         "high": high,
         f"low{percent}": narrow_low,
         f"high{percent}": narrow_high,
+        f"folds_low{percent}": folds_low,
+        f"folds_high{percent}": folds_high,
         "p": found.p,
         "p_holm": float(p_holm),
-        "nb_p": found.nb_p,
         "runs": found.runs,
         "rows": found.rows,
         "folds": found.folds,

@@ -98,7 +98,8 @@ def test_a_fold_that_suits_an_arm_widens_nothing():
 def comparisons(blocks) -> list[Comparison]:
     found = crossed_mean(blocks)
     each = zip(found.mean, found.variance, found.df, strict=True)
-    rest = dict.fromkeys(["nb_p", "seed_sd", "row_sd", "rest_sd"], np.nan)
+    unused = ["fold_mean", "fold_error", "seed_sd", "row_sd", "rest_sd"]
+    rest = dict.fromkeys(unused, np.nan)
     rest |= {"runs": 10, "rows": 731, "folds": 5, "missing": 0}
     return [
         Comparison("a", "b", float(m), float(v) ** 0.5, float(df), **rest)

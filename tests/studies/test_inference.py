@@ -91,10 +91,11 @@ def test_corrected_resampled_t_by_hand():
     blocks = paired(frame, "lstm", "bare").blocks.values()
     means = np.array([block.mean() for block in blocks])
     # A fold's test rows are a quarter of the rows outside it.
-    t = means.mean() / np.sqrt(means.var(ddof=1) * (1 / 5 + 1 / 4))
-    found = compare(frame, "lstm", "bare")
-    assert found.nb_p == pytest.approx(2 * stats.t.sf(abs(t), 4))
-    assert found.nb_p > stats.ttest_1samp(means, 0).pvalue
+    half = stats.t.ppf(0.95, 4) * np.sqrt(means.var(ddof=1) * (1 / 5 + 1 / 4))
+    low, high = compare(frame, "lstm", "bare").interval_over_folds(0.9)
+    assert (low, high) == pytest.approx((means.mean() - half, means.mean() + half))
+    plain = stats.ttest_1samp(means, 0).confidence_interval(0.9)
+    assert low < plain.low < plain.high < high
 
 
 def test_a_fold_that_helped_to_choose_can_be_left_out():
@@ -146,7 +147,7 @@ def test_two_wordings_have_an_interval_over_rows_alone():
     assert np.isnan(compare(frame, "a", "b").interval()).all(), "one run is no sample"
     found = compare(untrained(frame, "a", "b"), "a", "b")
     assert found.p == pytest.approx(stats.ttest_rel(one, other).pvalue)
-    assert np.isnan(found.nb_p), "one split has no folds"
+    assert np.isnan(found.interval_over_folds()).all(), "one split has no folds"
 
 
 def test_demonstrations_have_seeds_though_they_train_nothing():

@@ -12,7 +12,8 @@ from ptlearn.studies.verdict import holm
 
 
 def comparison(difference, standard_error, df=100.0):
-    rest = dict.fromkeys(["nb_p", "seed_sd", "row_sd", "rest_sd"], np.nan)
+    unused = ["fold_mean", "fold_error", "seed_sd", "row_sd", "rest_sd"]
+    rest = dict.fromkeys(unused, np.nan)
     counts = {"runs": 10, "rows": 731, "folds": 5, "missing": 0}
     return Comparison("a", "b", difference, standard_error, df, **rest, **counts)
 
