@@ -4,8 +4,9 @@ import re
 
 import pandas as pd
 
+from ..errors import PtlearnError
 from ..evaluation.baselines import controls
-from ..evaluation.report import evaluate
+from ..evaluation.report import Report, evaluate
 from ..prompts.prompt import Prompt
 from ..tasks.task import Task
 from ..templates.language import Answer, Field, Template, Text, VirtualWords, render
@@ -15,22 +16,28 @@ def score_beside_controls(prompt: Prompt, task: Task) -> str:
     """Return a table of accuracies on the test split, with their 95 % intervals.
 
     The controls say what the score is worth: the prompt's words alone, a majority
-    vote, naive Bayes and the same language model with random weights.
+    vote, naive Bayes and the same language model with random weights. Words that cannot
+    stand alone (a row with an empty field leaves nothing to read) have no controls.
     """
     words = without_virtual_tokens(prompt.template)
     tuned = evaluate(prompt, task)
-    plain = evaluate(Prompt(prompt.lm, words), task)
-    lines = {
-        name: (report.accuracy, *report.accuracy_interval)
-        for name, report in [("this prompt", tuned), ("its words alone", plain)]
-    }
-    columns = ["accuracy", "low", "high"]
-    table = pd.DataFrame.from_dict(lines, orient="index", columns=columns)
-    table = pd.concat([table, controls(task, prompt.lm, words)[columns]])
+    tables, note = [_line("this prompt", tuned)], ""
+    try:
+        plain = evaluate(Prompt(prompt.lm, words), task)
+        tables += [_line("its words alone", plain), controls(task, prompt.lm, words)]
+    except PtlearnError as error:
+        note = f"\nNo controls, for its words cannot stand alone: {error}"
+    table = pd.concat(tables)[["accuracy", "low", "high"]]
     return (
         f"{table.to_string(float_format='{:.3f}'.format)}\n"
-        f"P@1 over the whole vocabulary: {tuned.p_at_1:.3f}"
+        f"P@1 over the whole vocabulary: {tuned.p_at_1:.3f}{note}"
     )
+
+
+def _line(name: str, report: Report) -> pd.DataFrame:
+    low, high = report.accuracy_interval
+    line = {"accuracy": report.accuracy, "low": low, "high": high}
+    return pd.DataFrame(line, index=[name])
 
 
 def without_virtual_tokens(template: Template) -> Template:

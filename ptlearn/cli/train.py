@@ -133,7 +133,7 @@ def train(
             with writing_to(out, PromptError):
                 out.mkdir(parents=True, exist_ok=True)
                 history = train_or_resume(tuner, task, config, unfinished)
-                score_and_save(tuner, task, history, out)
+                save_and_score(tuner, task, history, out)
                 shutil.rmtree(unfinished)
         except KeyboardInterrupt:
             step = last_step(unfinished)
@@ -232,15 +232,15 @@ def train_or_resume(
     return history
 
 
-def score_and_save(
+def save_and_score(
     tuner: "PromptTuner", task: "Task", history: "History", out: Path
 ) -> None:
-    """Fold the prompt, print its score on the test split and save it."""
+    """Fold the prompt, save it and print its score on the test split."""
     from .scores import score_beside_controls
 
     prompt = tuner.fold()
+    prompt.save(out)  # first: whatever the test rows hold, it is not lost
     print(
         f"Kept step {history.best_step}. Accuracy on {len(task.test)} rows, with 95 % "
         f"intervals:\n{score_beside_controls(prompt, task)}"
     )
-    prompt.save(out)

@@ -74,6 +74,8 @@ class TrieSearch:
         self._log_prob = {(): 0.0}  # of every beginning met so far
         self._frontier: list[tuple[float, Ids]] = []
         self._gold_paths = [gold[:n] for n in range(1, len(gold))]
+        # Never read twice: the gold answer's log-probabilities would be added again.
+        self._asked = set(self._gold_paths)
 
     def tokens_after(self, path: Ids) -> list[int]:
         """Return the tokens whose log-probability after ``path`` must be known."""
@@ -118,7 +120,8 @@ class TrieSearch:
             log_prob, path = heapq.heappop(self._frontier)
             if -log_prob <= self.best_log_prob:
                 self._frontier.clear()
-            elif path not in paths:
+            elif path not in self._asked:
+                self._asked.add(path)
                 paths.append(path)
         return paths
 

@@ -123,9 +123,10 @@ class ForwardPlan:
         Tensor, shape (total number of target tokens, vocabulary size)
             The rows' targets one after another.
         """
-        sequences = [e.ids for e in examples]
-        kv_cache, cached = self._cached_start(sequences, prefix, context_cache)
-        live = [ids[n:] for ids, n in zip(sequences, cached, strict=True)]
+        # Logits are read from the prompt's last token on: it must not be cached.
+        prompts = [e.ids[: e.first_target + 1] for e in examples]
+        kv_cache, cached = self._cached_start(prompts, prefix, context_cache)
+        live = [e.ids[n:] for e, n in zip(examples, cached, strict=True)]
         ids, mask = pad(live, self.padding_side, self.lm.device)
         rows, places = [], []
         for row, (example, n) in enumerate(zip(examples, cached, strict=True)):

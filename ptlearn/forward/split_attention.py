@@ -7,6 +7,7 @@ instead of a join, query heads that share a key head grouped instead of repeated
 no gradient for cached keys and values that have none.
 """
 
+import threading
 from contextlib import contextmanager
 
 import torch
@@ -17,6 +18,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 NAME = "ptlearn_split"
+_ONE_AT_A_TIME = threading.RLock()
 
 
 class SplitLayer(DynamicLayer):
@@ -92,19 +94,23 @@ def split_cache(states: list[tuple[Tensor, Tensor]]) -> DynamicCache:
 def can_split(model) -> bool:
     """Whether the architecture lets its attention be chosen by name."""
     config = model.config
-    return (
-        getattr(model, "_supports_attention_backend", False)
-        and config._attn_implementation == "sdpa"
-    )
+    return getattr(
+        model, "_supports_attention_backend", False
+    ) and config._attn_implementation in ("sdpa", NAME)
 
 
 @contextmanager
 def splitting(model):
-    """Let the model use :func:`split_attention` inside the block."""
+    """Let the model use :func:`split_attention` inside the block.
+
+    One thread at a time: the name is the whole model's, and a second thread would take
+    it away from the first in the middle of its layers, or leave it behind.
+    """
     config = model.config.get_text_config()
-    before = config._attn_implementation
-    config._attn_implementation = NAME
-    try:
-        yield
-    finally:
-        config._attn_implementation = before
+    with _ONE_AT_A_TIME:
+        before = config._attn_implementation
+        config._attn_implementation = NAME
+        try:
+            yield
+        finally:
+            config._attn_implementation = before

@@ -208,7 +208,7 @@ class TrainingRun:
         """Score dev, and keep the parameters if they are the best so far."""
         step = self.state.step
         # The last good state must be one, with or without a dev split.
-        if not all(p.isfinite().all() for p in self.tuner.parameters()):
+        if not self._is_finite():
             raise self._diverged(f"the parameters are not finite after step {step}")
         try:
             score, loss = self.dev.evaluate()
@@ -222,6 +222,9 @@ class TrainingRun:
         if loss is not None:
             self.schedule.see(step, loss)
         return {"dev_score": score, "dev_loss": loss}
+
+    def _is_finite(self) -> bool:
+        return all(bool(p.isfinite().all()) for p in self.tuner.parameters())
 
     def _diverged(self, what: str) -> TrainingError:
         self.history.stopped = "nan"
@@ -245,6 +248,10 @@ class TrainingRun:
         """Leave the tuner with the best parameters, ready to be used."""
         if self.checkpoints:
             self.checkpoints.release()
+        broken_off = self.history.stopped in ("callback", "interrupted")
+        if broken_off and not self.dev.rows and self._is_finite():
+            # Without dev rows the last step counts, wherever it was.
+            self.state.best.offer(self.state.step, None)
         self.state.best.put_back()
         self.tuner.zero_grad()
         self.tuner.eval()

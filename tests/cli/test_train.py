@@ -11,7 +11,6 @@ import pytest
 from shell_tools import ROWS, TEMPLATE, write_csv
 
 import ptlearn as pt
-from ptlearn.cli import scores
 from ptlearn.cli.training_rows import read_task
 from ptlearn.files import sole_holder
 from ptlearn.training.config import TrainingConfig
@@ -27,6 +26,16 @@ def train(data, out, *more, steps=4) -> list:
 
 
 # --- a whole run ----------------------------------------------------------------
+
+
+def test_words_that_cannot_stand_alone_cost_no_prompt(shell, data, tmp_path):
+    dev = write_csv(tmp_path / "dev.csv", ROWS[:4] + [ROWS[4] | {"review": ""}])
+    out = tmp_path / "my-prompt"
+    template = "{review} [V:2] {answer}"
+    said = shell(*train(data, out, "--dev-data", dev, "--template", template)).out
+    assert "this prompt" in said and "its words alone" not in said
+    assert "No controls" in said and "nothing stands before the answer" in said
+    assert pt.Prompt.load(out, pt.load_lm("tiny")).template.text == template
 
 
 def test_a_run_prints_its_score_and_leaves_a_prompt(shell, data, tmp_path):
@@ -215,7 +224,7 @@ def stop(*args, **kwargs):
 def unfinished(shell, data, tmp_path, monkeypatch):
     """An output folder whose run was stopped after its last checkpoint."""
     with monkeypatch.context() as patch:
-        patch.setattr(scores, "score_beside_controls", stop)
+        patch.setattr(pt.Prompt, "save", stop)
         said = shell(*train(data, tmp_path / "p"), code=130)
     assert "goes on from step 4" in said.err
     return tmp_path / "p"
@@ -239,7 +248,7 @@ def test_changed_dev_data_do_not_go_on_with_it(
     words = train(data, tmp_path / "p", "--dev-data", tmp_path / "dev.csv")
     write_csv(tmp_path / "dev.csv", ROWS[:8])
     with monkeypatch.context() as patch:
-        patch.setattr(scores, "score_beside_controls", stop)
+        patch.setattr(pt.Prompt, "save", stop)
         shell(*words, code=130)
     write_csv(tmp_path / "dev.csv", ROWS[8:16])
     assert "dev rows: " in refused(*words)

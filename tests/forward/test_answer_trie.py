@@ -56,6 +56,17 @@ def test_the_rows_own_answer_is_read_to_its_end_and_need_be_no_candidate():
     assert found.finite and found.best == (1,)
 
 
+def test_the_rows_own_answer_counts_once_where_it_is_the_best():
+    search = search_of({(1, 2, 3)}, gold=(1, 2, 3))
+    learn(search, (), [0.0, 0.5, 0.5, 0.0])
+    for path in search.next_paths():
+        learn(search, path, [0.25] * 4)
+    assert search.next_paths() == [], "all of it was read"
+    found = search.result()
+    assert math.exp(found.gold_log_prob) == pytest.approx(0.5 * 0.25 * 0.25)
+    assert found.best_log_prob == found.gold_log_prob
+
+
 def test_logits_that_are_not_finite_are_told():
     search = search_of({(1,), (2,)})
     search.learn((), [math.nan, math.nan], 0, math.nan)

@@ -1,6 +1,8 @@
 """The three-part plan gives the plain forward's numbers, on every kind of template."""
 
 import copy
+import threading
+import time
 from itertools import product
 
 import pytest
@@ -14,7 +16,7 @@ import ptlearn as pt
 from ptlearn.forward.kv_cache import ContextCache, frozen_context
 from ptlearn.forward.plan import PREFIX_COSTS, ForwardPlan
 from ptlearn.forward.scoring import sum_targets
-from ptlearn.forward.split_attention import NAME, split_attention
+from ptlearn.forward.split_attention import NAME, split_attention, splitting
 from ptlearn.prompts.tuner import PromptTuner
 
 ROWS = [
@@ -206,6 +208,38 @@ def test_a_shared_prefix_is_read_apart_only_where_enough_rows_share_it():
     assert plan.shared_prefix(table, 4) is None, "three rows save too little"
     assert plan.shared_prefix(table, 5).mask.shape == (1, length)
     assert plan.shared_prefix(table).mask.shape == (1, length), "a data set shares it"
+
+
+@pytest.mark.parametrize("empty", ["", " ", "\u00a0"])
+def test_an_empty_field_after_the_prefix_leaves_its_last_place_to_be_read(empty):
+    lm = causal_lm("gpt2")
+    rows = [{"subject": empty, "answer": "New Guinea"}, *ROWS * 8]
+    tuner = PromptTuner(lm, "[V:3] {subject} {answer}", seed=1)
+    prompt = tuner.fold()
+    alone = prompt.answer_log_probs(rows[:1])
+    assert torch.allclose(prompt.answer_log_probs(rows)[:1], alone, atol=1e-4)
+    examples = [tuner.tokens.encode(row) for row in rows]
+    assert torch.allclose(tuner(examples)[:1].float(), alone, atol=1e-4)
+
+
+def test_two_threads_do_not_take_the_attention_from_each_other():
+    lm, order, inside = causal_lm("gpt2"), [], threading.Event()
+
+    def use(name, wait):
+        with splitting(lm.model):
+            order.append(f"{name} in")
+            inside.set()
+            time.sleep(wait)
+            order.append(f"{name} out")
+
+    before = lm.model.config._attn_implementation
+    first = threading.Thread(target=use, args=("first", 0.2))
+    first.start()
+    inside.wait()
+    use("second", 0)
+    first.join()
+    assert order == ["first in", "first out", "second in", "second out"]
+    assert lm.model.config._attn_implementation == before
 
 
 def test_an_empty_field_is_an_empty_context():

@@ -283,6 +283,16 @@ def test_own_answers_score_as_they_do_among_others(kind, text):
         assert own.hits == among.hit
 
 
+def test_many_long_answers_among_each_other_score_as_each_does_alone():
+    words = ["Papua", "New", "Guinea", "Brazil"]
+    answers = [f"{a} {b} {c}" for a in words for b in words for c in words]
+    rows = [{"subject": f"City {i}", "answer": a} for i, a in enumerate(answers)]
+    prompt = pt.Prompt(causal_lm("gpt2"), "{subject} is in {answer}")
+    among = scoring.score(prompt, rows, answers, progress=False)
+    alone = prompt.answer_log_probs(rows).tolist()
+    assert among.gold_log_prob == pytest.approx(alone, abs=1e-4)
+
+
 def test_a_row_whose_every_token_is_the_most_probable_is_a_hit():
     lm = causal_lm("llama, grouped-query, tied")
     prompt = pt.Prompt(lm, pt.Template("{subject} is in {answer}"))

@@ -438,6 +438,22 @@ def test_the_callback_sees_every_step_and_changes_nothing(lm, task):
     assert torch.equal(watched.prompt_embeddings(), alone.prompt_embeddings())
 
 
+@pytest.mark.parametrize("stopped", ["callback", "interrupted"])
+def test_without_dev_rows_a_run_that_is_ended_keeps_its_last_step(lm, at_step, stopped):
+    task, tuner = pt.Task.from_rows(ROWS), pt.PromptTuner(lm, PAPER)
+    seen = []
+
+    def watch(tuner, record):
+        seen.append(tuner.prompt_embeddings().detach().clone())
+        return stopped == "callback" and record["step"] == 6
+
+    if stopped == "interrupted":
+        at_step(7, stop_button)
+    history = fit(tuner, task, evaluate_every=4, callback=watch)
+    assert history.stopped == stopped and history.best_step == 6
+    assert torch.equal(tuner.prompt_embeddings(), seen[-1])
+
+
 def test_the_callback_may_end_the_run(lm, task):
     tuner = pt.PromptTuner(lm, PAPER)
     history = fit(tuner, task, callback=lambda _, record: record["step"] == 5)
