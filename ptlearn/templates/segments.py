@@ -23,12 +23,15 @@ FEWEST_LASTING = 16
 """Fewer tokens before a field are read faster together with it."""
 MAX_CACHED = 100_000
 """Segments whose ids are remembered."""
+LONGEST_CACHED = 2_000
+"""Characters up to which one is: a longer one takes much memory, and rarely returns."""
 
 
 class SegmentTokenizer:
     """Token ids of segments, under the tokenizer of one language model.
 
-    Calls are cached; the cache is left out of a pickled or copied object.
+    Calls are cached, but for long texts; the cache is left out of a pickled or copied
+    object.
 
     Parameters
     ----------
@@ -68,13 +71,18 @@ class SegmentTokenizer:
         """
         if not text:
             return ()
+        if len(text) > LONGEST_CACHED:
+            return self._ids(text, at_start)
         key = text, at_start
         if key not in self._cached:
             if len(self._cached) >= MAX_CACHED:
                 self._cached.clear()
-            whole = at_start or not self._marks_starts
-            self._cached[key] = self._encode(text) if whole else self._cut(text)
+            self._cached[key] = self._ids(text, at_start)
         return self._cached[key]
+
+    def _ids(self, text: str, at_start: bool) -> tuple[int, ...]:
+        whole = at_start or not self._marks_starts
+        return self._encode(text) if whole else self._cut(text)
 
     def lasting(self, text: str, *, at_start: bool = False) -> list[int]:
         """Return the leading ids of a text that stay, whatever it is joined to.
