@@ -1,0 +1,43 @@
+"""What is no list of rows is refused with words, whatever call it is given to."""
+
+import pandas as pd
+import pytest
+from datasets import Dataset
+
+import ptlearn as pt
+from ptlearn.errors import DataError
+from ptlearn.evaluation import answer_table
+from ptlearn.forward.scoring import as_rows
+
+ROWS = [{"subject": "Osaka"}, {"subject": "Rio"}]
+CALLS = {
+    "predict": lambda prompt, rows: prompt.predict(rows, ["Japan", "Brazil"]),
+    "answer_log_probs": lambda prompt, rows: prompt.answer_log_probs(rows),
+    "generate": lambda prompt, rows: prompt.generate(rows),
+    "answer_table": lambda prompt, rows: answer_table(prompt, rows, ["Japan"]),
+}
+NO_ROWS = {
+    "one row": ({"subject": "Osaka"}, "rows is a single dict, {'subject': 'Osaka'}; "),
+    "a file": ("rows.csv", "rows is a text, 'rows.csv'; give a list of dicts"),
+    "texts": (["Osaka"], "row 0 of rows is 'Osaka', not a dict like"),
+    "a number": (5, "rows is 5; give a list of dicts"),
+    "nothing": (None, "rows is None; give a list of dicts"),
+}
+
+
+@pytest.fixture(scope="module")
+def prompt():
+    return pt.Prompt(pt.load_lm("tiny"), "{subject} is in {answer}")
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("given", NO_ROWS)
+def test_what_is_no_list_of_rows_is_told(prompt, call, given):
+    rows, message = NO_ROWS[given]
+    with pytest.raises(DataError, match=message):
+        CALLS[call](prompt, rows)
+
+
+@pytest.mark.parametrize("make", [list, tuple, iter, pd.DataFrame, Dataset.from_list])
+def test_rows_come_in_many_forms(make):
+    assert as_rows(make(ROWS)) == ROWS
