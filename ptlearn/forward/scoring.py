@@ -6,7 +6,7 @@ Everything here takes a ``prompted``: a ``Prompt`` or a ``PromptTuner``, with ``
 
 import reprlib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -249,13 +249,13 @@ def score(
     Raises
     ------
     DataError
-        If a row lacks a column or is too long, an answer has no tokens, or two answers
-        have the same.
+        If a row lacks a column or is too long, there are no answers, one has no tokens,
+        or two have the same.
     PromptError
         If the model's logits are NaN or infinite.
     """
     rows, plan = as_rows(rows), prompted._plan
-    candidates = plan.tokens.answers_by_ids(answers)
+    candidates = candidates_by_ids(prompted, answers)
     if prompted.lm.kind == "causal":
         _warn_of_beginnings(candidates)
     own = [own_answer(row) for row in rows]
@@ -280,6 +280,13 @@ def score(
         [result.gold_log_prob for result in results],
         [result.hit for result in results],
     )
+
+
+def candidates_by_ids(prompted, answers: Iterable) -> dict[Ids, str]:
+    """Return :meth:`TemplateTokens.answers_by_ids`; DataError if there are none."""
+    if candidates := prompted.tokens.answers_by_ids(answers):
+        return candidates
+    raise DataError("there are no answers to choose from: give at least one.")
 
 
 def _lengths(plan, rows, own, gold, candidates) -> list[int]:

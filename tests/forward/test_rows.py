@@ -6,8 +6,9 @@ from datasets import Dataset
 
 import ptlearn as pt
 from ptlearn.errors import DataError
-from ptlearn.evaluation import answer_table
-from ptlearn.forward.scoring import as_rows
+from ptlearn.evaluation import answer_probabilities, answer_table, word_log_probs
+from ptlearn.forward.answer_table import all_tokens
+from ptlearn.forward.scoring import as_rows, score
 
 ROWS = [{"subject": "Osaka"}, {"subject": "Rio"}]
 CALLS = {
@@ -41,3 +42,20 @@ def test_what_is_no_list_of_rows_is_told(prompt, call, given):
 @pytest.mark.parametrize("make", [list, tuple, iter, pd.DataFrame, Dataset.from_list])
 def test_rows_come_in_many_forms(make):
     assert as_rows(make(ROWS)) == ROWS
+
+
+@pytest.mark.parametrize("table", [answer_probabilities, answer_table, word_log_probs])
+def test_no_rows_give_an_empty_table(prompt, table):
+    found = table(prompt, [], ["Japan", "Brazil"])
+    assert found.shape == (0, 2) and list(found) == ["Japan", "Brazil"]
+
+
+def test_the_whole_vocabulary_after_no_rows_is_as_wide_as_ever(prompt):
+    assert all_tokens(prompt, []).shape[1] == all_tokens(prompt, ROWS).shape[1]
+
+
+@pytest.mark.parametrize("call", [answer_table, score])
+@pytest.mark.parametrize("rows", [ROWS, []])
+def test_no_answers_are_told(prompt, call, rows):
+    with pytest.raises(DataError, match="no answers to choose from: give at least one"):
+        call(prompt, rows, [])
