@@ -23,6 +23,8 @@ FEWEST_LASTING = 16
 """Fewer tokens before a field are read faster together with it."""
 MAX_CACHED = 100_000
 """Segments whose ids are remembered."""
+MAX_CHARACTERS = 10_000_000
+"""Characters that these may have together: what bounds the memory."""
 LONGEST_CACHED = 2_000
 """Characters up to which one is: a longer one takes much memory, and rarely returns."""
 
@@ -46,6 +48,7 @@ class SegmentTokenizer:
     def __init__(self, lm: LanguageModel):
         self._tokenizer, self._name = lm.tokenizer, lm.name
         self._cached: dict[tuple[str, bool], tuple[int, ...]] = {}
+        self._characters = 0
         alone = self._encode("a")
         self._marks_starts = any(
             self._encode("a" + text) != alone + self._encode(text)
@@ -75,9 +78,12 @@ class SegmentTokenizer:
             return self._ids(text, at_start)
         key = text, at_start
         if key not in self._cached:
-            if len(self._cached) >= MAX_CACHED:
+            full = self._characters + len(text) > MAX_CHARACTERS
+            if full or len(self._cached) >= MAX_CACHED:
                 self._cached.clear()
+                self._characters = 0
             self._cached[key] = self._ids(text, at_start)
+            self._characters += len(text)
         return self._cached[key]
 
     def _ids(self, text: str, at_start: bool) -> tuple[int, ...]:
@@ -139,4 +145,4 @@ class SegmentTokenizer:
         )
 
     def __getstate__(self) -> dict:
-        return self.__dict__ | {"_cached": {}}
+        return self.__dict__ | {"_cached": {}, "_characters": 0}
