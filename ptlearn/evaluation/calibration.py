@@ -47,8 +47,8 @@ def answer_table(
     Raises
     ------
     DataError
-        If a row lacks a column or is too long, an answer has no tokens, or two answers
-        have the same.
+        If a row lacks a column or is too long, there are no answers, one has no tokens,
+        or two have the same.
     PromptError
         If the model's logits are NaN or infinite.
     """

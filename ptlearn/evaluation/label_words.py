@@ -96,15 +96,16 @@ def score_label_words(
     Raises
     ------
     DataError
-        If an answer has no candidates or a word several tokens, or if there are more
-        than 5,000 combinations; as :func:`word_log_probs` besides.
+        If an answer has no candidates or a word several tokens, if each combination
+        has one word for two answers, or if there are more than 5,000 combinations; as
+        :func:`word_log_probs` besides.
     """
     candidates = _checked_candidates(task, candidates)
+    chosen = _combinations(candidates)
     rows = scoring.as_rows(task.split(split))
     words = [word for of_answer in candidates.values() for word in of_answer]
     table = word_log_probs(prompted, rows, words, progress=progress)
     right = np.array([task.answers.index(str(row["answer"])) for row in rows])
-    chosen = [c for c in product(*candidates.values()) if len(set(c)) == len(c)]
     hits = np.array(
         [table[list(one)].to_numpy().argmax(axis=1) == right for one in chosen]
     )
@@ -144,7 +145,8 @@ def frequent_words(
     Raises
     ------
     DataError
-        If the task has no such split, or its rows have no words.
+        If the task has no such split, or its rows have no words, or no row has an
+        answer, or all rows have the same.
     """
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.feature_selection import chi2
@@ -152,6 +154,7 @@ def frequent_words(
     rows = scoring.as_rows(task.split(split))
     texts = [" ".join(str(row[column]) for column in task.inputs) for row in rows]
     right = np.array([str(row["answer"]) for row in rows])
+    _check_contrast(task, split, set(right))
     counter = CountVectorizer(binary=True)
     try:
         counts = counter.fit_transform(texts)
@@ -167,6 +170,23 @@ def frequent_words(
         single = (word for word in ranked if len(prompted.tokens.answer_ids(word)) == 1)
         found[answer] = [word for word, _ in zip(single, range(number), strict=False)]
     return found
+
+
+def _check_contrast(task: Task, split: str, seen: set[str]) -> None:
+    """Refuse rows in which no word can be typical of some answer."""
+    where = f"{split} row of {task.name}"
+    advice = "take a split that has rows of every answer, and of two at least."
+    for answer in task.answers:
+        if answer not in seen:
+            raise DataError(
+                f"no {where} has the answer {answer!r}, so no word can be typical of "
+                f"it: {advice}"
+            )
+    if len(seen) == 1:
+        raise DataError(
+            f"every {where} has the answer {task.answers[0]!r}, so there is nothing to "
+            f"compare its words with: {advice}"
+        )
 
 
 def _only_token(prompted, word: str) -> int:
@@ -201,6 +221,17 @@ def _checked_candidates(task: Task, candidates: Mapping) -> dict[str, list[str]]
             f"{MOST_COMBINATIONS:,}: give fewer candidates"
         )
     return found
+
+
+def _combinations(candidates: dict[str, list[str]]) -> list[tuple[str, ...]]:
+    """Return every choice of one word for each answer, all of them different."""
+    chosen = [c for c in product(*candidates.values()) if len(set(c)) == len(c)]
+    if not chosen:
+        raise DataError(
+            "every combination has one word for two answers, which no prediction can "
+            f"tell apart; give more words than {candidates!r}"
+        )
+    return chosen
 
 
 def _share_chosen(hits: np.ndarray, seed: int) -> np.ndarray:

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
+from ..lm.language_model import LanguageModel
 from .answer_masks import sum_at
 from .answer_trie import Ids, log_softmax, read_on
 from .batches import batches_with_bar
 from .kv_cache import KVCache
 from .plan import ForwardPlan
-from .scoring import as_rows, inference, not_finite
+from .scoring import as_rows, candidates_by_ids, inference, not_finite
 
 
 def all_answers(
@@ -45,12 +46,12 @@ def all_answers(
     Raises
     ------
     DataError
-        If a row lacks a column or is too long, an answer has no tokens, or two answers
-        have the same.
+        If a row lacks a column or is too long, there are no answers, one has no tokens,
+        or two have the same.
     PromptError
         If the model's logits are NaN or infinite.
     """
-    candidates = list(prompted.tokens.answers_by_ids(answers))
+    candidates = list(candidates_by_ids(prompted, answers))
     read = _after_beginnings if prompted.lm.kind == "causal" else _in_masks
     longest = max(candidates, key=len)
     return _in_batches(prompted, rows, longest, batch_size, progress, read, candidates)
@@ -79,6 +80,9 @@ def _in_batches(
 ) -> Tensor:
     """Let ``read`` work on rows of like length; put its lines in the rows' order."""
     rows, plan = as_rows(rows), prompted._plan
+    if not rows:
+        width = len(candidates) if candidates else _vocabulary_size(prompted.lm)
+        return torch.empty(0, width)
     lengths = [_checked_length(plan, row, longest) for row in rows]
     parts: list[Tensor] = [torch.empty(0)] * len(rows)
     with inference(prompted):
@@ -93,6 +97,10 @@ def _in_batches(
     if bad:
         raise not_finite(prompted, table, bad)
     return lines
+
+
+def _vocabulary_size(lm: LanguageModel) -> int:
+    return lm.model.get_output_embeddings().weight.shape[0]
 
 
 def _checked_length(plan: ForwardPlan, row: dict, answer: Ids) -> int:

@@ -1,7 +1,7 @@
 """What a causal model writes after a prompt."""
 
 from ..templates.batching import embed, pad
-from .batches import batches_by_length
+from .batches import batches_by_length, check_at_least_one
 from .scoring import as_rows, inference, not_finite
 
 
@@ -25,11 +25,12 @@ def generate(prompted, rows, max_new_tokens: int, batch_size: int) -> list[str]:
     Raises
     ------
     DataError
-        If a row lacks a column, or its prompt and ``max_new_tokens`` are longer than
-        the model's context window.
+        If ``max_new_tokens`` or ``batch_size`` is below 1, a row lacks a column, or its
+        prompt and ``max_new_tokens`` are longer than the model's context window.
     PromptError
         If the prompt's table holds NaN or infinite numbers.
     """
+    check_at_least_one("max_new_tokens", max_new_tokens)
     rows, tokens, lm = as_rows(rows), prompted.tokens, prompted.lm
     prompts = [tokens.prompt_ids(row)[0] for row in rows]
     for row, ids in zip(rows, prompts, strict=True):

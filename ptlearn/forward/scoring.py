@@ -4,15 +4,18 @@ Everything here takes a ``prompted``: a ``Prompt`` or a ``PromptTuner``, with ``
 ``tokens``, ``_plan`` and ``prompt_embeddings()``.
 """
 
+import reprlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from ..errors import PromptError
+from ..errors import DataError, PromptError
+from ..tasks.rows import read_rows
 from ..templates.tokenization import Example, own_answer
 from .answer_masks import fill_masks
 from .answer_trie import Ids, at_least_float32, search_answers
@@ -58,10 +61,21 @@ def inference(prompted):
 
 
 def as_rows(rows) -> list[dict]:
-    """Return the rows of a Dataset, DataFrame or list as a list of dicts."""
-    if hasattr(rows, "to_dict") and hasattr(rows, "columns"):  # pandas
-        return rows.to_dict("records")
-    return [dict(row) for row in rows]
+    """Return the rows of a Dataset, DataFrame or list as a list of dicts.
+
+    Raises
+    ------
+    DataError
+        If these are no rows: one row alone, say, or the name of a file.
+    """
+    if isinstance(rows, Mapping | str | Path):
+        kind = "a single dict" if isinstance(rows, Mapping) else "a text"
+        raise DataError(
+            f"rows is {kind}, {reprlib.repr(rows)}; give a list of dicts, such as "
+            '[{"subject": "Osaka"}], a DataFrame or a Dataset. A file is read with '
+            "pandas.read_csv."
+        )
+    return [dict(row) for row in read_rows(rows, "rows")]
 
 
 def answer_log_probs(prompted, rows, *, batch_size: int = 16) -> Tensor:
@@ -235,13 +249,13 @@ def score(
     Raises
     ------
     DataError
-        If a row lacks a column or is too long, an answer has no tokens, or two answers
-        have the same.
+        If a row lacks a column or is too long, there are no answers, one has no tokens,
+        or two have the same.
     PromptError
         If the model's logits are NaN or infinite.
     """
     rows, plan = as_rows(rows), prompted._plan
-    candidates = plan.tokens.answers_by_ids(answers)
+    candidates = candidates_by_ids(prompted, answers)
     if prompted.lm.kind == "causal":
         _warn_of_beginnings(candidates)
     own = [own_answer(row) for row in rows]
@@ -266,6 +280,13 @@ def score(
         [result.gold_log_prob for result in results],
         [result.hit for result in results],
     )
+
+
+def candidates_by_ids(prompted, answers: Iterable) -> dict[Ids, str]:
+    """Return :meth:`TemplateTokens.answers_by_ids`; DataError if there are none."""
+    if candidates := prompted.tokens.answers_by_ids(answers):
+        return candidates
+    raise DataError("there are no answers to choose from: give at least one.")
 
 
 def _lengths(plan, rows, own, gold, candidates) -> list[int]:

@@ -9,6 +9,7 @@ computed once after training, and the encoder thrown away.
 
 from dataclasses import dataclass
 from numbers import Integral, Real
+from operator import index
 
 import torch
 from torch import Tensor, nn
@@ -182,6 +183,6 @@ def make_encoder(
     """
     config = EncoderConfig.named(encoder)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(index(seed))
         # Always drawn on the CPU, so that a seed means the same on every device.
         return PromptEncoder(config, initial_table.cpu()).to(initial_table.device)

@@ -6,6 +6,8 @@ code draws from N(0, 1), about an order of magnitude wider than the embeddings o
 words; so ``"normal"`` takes the model's own spread.
 """
 
+from operator import index
+
 import torch
 from torch import Tensor
 
@@ -62,7 +64,7 @@ def initial_table(
             )
         # A copy, because context words are written into it; contiguous for checkpoints.
         return init.detach().to(lm.device, dtype, copy=True).contiguous()
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(index(seed))
     if init in ("normal", "paper"):
         scale = 1.0 if init == "paper" else lm.embedding_std
         table = scale * torch.randn(shape, generator=generator, dtype=dtype)

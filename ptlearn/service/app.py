@@ -60,8 +60,8 @@ def make_app(prompt: Prompt) -> Starlette:
         )
 
     async def predict(request: Request) -> JSONResponse:
-        body = await request.body()
-        if len(body) > MOST_BYTES:
+        body = await _read(request)
+        if body is None:
             return _refusal(TOO_LARGE, f"a request may have {MOST_BYTES:,} bytes.")
         try:
             sent = json.loads(body)
@@ -111,6 +111,16 @@ def answers_of(prompt: Prompt, rows: list[dict[str, str]]) -> list[dict]:
         {"predicted": best, "probabilities": row}
         for best, row in zip(table.idxmax(axis=1), shown, strict=True)
     ]
+
+
+async def _read(request: Request) -> bytes | None:
+    """Return the body of a request; None, and no more of it read, if it is too long."""
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > MOST_BYTES:
+            return None
+    return bytes(body)
 
 
 def _refusal(status: int, message: str) -> JSONResponse:

@@ -59,6 +59,12 @@ def shorten(
     keep : "start" or "end"
         Which part stays.
 
+    Returns
+    -------
+    str
+        A beginning or an end of the text, in whole characters: empty where the first
+        one alone has more tokens.
+
     Raises
     ------
     DataError
@@ -77,12 +83,15 @@ def shorten(
         )
     while True:
         # Cut within a word, the rest may be other tokens, and more: so look again.
-        ends = lm.tokenizer(
+        spans = lm.tokenizer(
             text, add_special_tokens=False, return_offsets_mapping=True
         )["offset_mapping"]
-        if len(ends) <= max_tokens:
+        if len(spans) <= max_tokens:
             return text
+        # All tokens of a rare character have its span: it goes or stays as a whole.
         if keep == "start":
-            text = text[: ends[max_tokens - 1][1]].rstrip()
+            last, after = spans[max_tokens - 1], spans[max_tokens]
+            text = text[: last[1] if last[1] <= after[0] else last[0]].rstrip()
         else:
-            text = text[ends[len(ends) - max_tokens][0] :].lstrip()
+            before, first = spans[-max_tokens - 1], spans[-max_tokens]
+            text = text[first[0] if before[1] <= first[0] else first[1] :].lstrip()

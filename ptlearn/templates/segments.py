@@ -23,12 +23,17 @@ FEWEST_LASTING = 16
 """Fewer tokens before a field are read faster together with it."""
 MAX_CACHED = 100_000
 """Segments whose ids are remembered."""
+MAX_CHARACTERS = 10_000_000
+"""Characters that these may have together: what bounds the memory."""
+LONGEST_CACHED = 2_000
+"""Characters up to which one is: a longer one takes much memory, and rarely returns."""
 
 
 class SegmentTokenizer:
     """Token ids of segments, under the tokenizer of one language model.
 
-    Calls are cached; the cache is left out of a pickled or copied object.
+    Calls are cached, but for long texts; the cache is left out of a pickled or copied
+    object.
 
     Parameters
     ----------
@@ -43,6 +48,7 @@ class SegmentTokenizer:
     def __init__(self, lm: LanguageModel):
         self._tokenizer, self._name = lm.tokenizer, lm.name
         self._cached: dict[tuple[str, bool], tuple[int, ...]] = {}
+        self._characters = 0
         alone = self._encode("a")
         self._marks_starts = any(
             self._encode("a" + text) != alone + self._encode(text)
@@ -68,13 +74,21 @@ class SegmentTokenizer:
         """
         if not text:
             return ()
+        if len(text) > LONGEST_CACHED:
+            return self._ids(text, at_start)
         key = text, at_start
         if key not in self._cached:
-            if len(self._cached) >= MAX_CACHED:
+            full = self._characters + len(text) > MAX_CHARACTERS
+            if full or len(self._cached) >= MAX_CACHED:
                 self._cached.clear()
-            whole = at_start or not self._marks_starts
-            self._cached[key] = self._encode(text) if whole else self._cut(text)
+                self._characters = 0
+            self._cached[key] = self._ids(text, at_start)
+            self._characters += len(text)
         return self._cached[key]
+
+    def _ids(self, text: str, at_start: bool) -> tuple[int, ...]:
+        whole = at_start or not self._marks_starts
+        return self._encode(text) if whole else self._cut(text)
 
     def lasting(self, text: str, *, at_start: bool = False) -> list[int]:
         """Return the leading ids of a text that stay, whatever it is joined to.
@@ -131,4 +145,4 @@ class SegmentTokenizer:
         )
 
     def __getstate__(self) -> dict:
-        return self.__dict__ | {"_cached": {}}
+        return self.__dict__ | {"_cached": {}, "_characters": 0}

@@ -25,6 +25,8 @@ LONGEST_RUN = 300
 """Most steps of a run that ends when its dev loss no longer falls."""
 STEPS_WITHOUT_DEV = 150
 """Steps of a run that nobody gave a number of steps or a dev split."""
+LARGEST_SEED = 10**13
+"""Larger ones leave no room for the number of the epoch in a 64-bit seed."""
 METRICS = ("p_at_1", "accuracy", "loss")
 SCHEDULES = ("linear", "plateau")
 
@@ -106,6 +108,8 @@ class TrainingConfig:
         )
         allow("max_grad_norm", "a number above 0", _positive)
         allow("seed", "a whole number", lambda v: isinstance(v, Integral))
+        limits = f"between -{LARGEST_SEED:,} and {LARGEST_SEED:,}"
+        allow("seed", limits, lambda v: abs(v) <= LARGEST_SEED)
         allow("kv_cache_bytes", "a whole number, at least 0", _at_least(0))
         allow("metric", _one_of(METRICS), METRICS.__contains__)
         allow(
@@ -113,6 +117,8 @@ class TrainingConfig:
             f"{_one_of(SCHEDULES)}, or None",
             _none_or(SCHEDULES.__contains__),
         )
+        # torch and JSON take no whole numbers of NumPy.
+        object.__setattr__(self, "seed", int(self.seed))
 
     def resolve(self, encoder: str, *, has_dev: bool) -> "TrainingConfig":
         """Return the settings with what was left open filled in.

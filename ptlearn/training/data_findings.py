@@ -38,10 +38,18 @@ def data_findings(
     yield _fields(task, fields)
     yield _answers(prompted, rows, answers)
     if set(fields) <= {*task.inputs, "answer"}:
-        yield _lengths(prompted, rows, answers, max_tokens)
+        yield _lengths(prompted, rows, usable_answers(prompted, answers), max_tokens)
         yield _cut(rows, fields)
         yield _splits(task, fields)
         yield _labels(rows, fields)
+
+
+def usable_answers(prompted: Prompt | PromptTuner, answers: Sequence[str]) -> list[str]:
+    """Return the candidates; none where predictions cannot be chosen from them."""
+    try:
+        return list(prompted.tokens.answers_by_ids(answers).values())
+    except DataError:  # which the finding "answers" says
+        return []
 
 
 def _fields(task: Task, fields: Sequence[str]) -> Finding:
@@ -77,6 +85,9 @@ def _answers(prompted, rows: list[dict], answers: Sequence[str]) -> Finding:
     labels = Counter(row["answer"] for row in rows)
     never = {label: n for label, n in labels.items() if label not in answers}
     shown = ", ".join(map(repr, answers[:4])) + (", ..." if len(answers) > 4 else "")
+    if not answers:
+        remedy = "Give at least one for each label."
+        return Finding("answers", FAIL, "there are no candidates", remedy)
     if never:
         share = sum(never.values()) / len(rows)
         return Finding(

@@ -12,7 +12,7 @@ from ..forward import scoring
 from ..prompts.prompt import Prompt
 from ..prompts.tuner import PromptTuner
 from ..tasks.task import Task
-from .data_findings import data_findings
+from .data_findings import data_findings, usable_answers
 from .findings import FAIL, Finding, as_table
 from .history import History
 from .learning_findings import (
@@ -117,8 +117,11 @@ def _trial_findings(
     """Yield what a few passes and a few steps show, where rows can be read."""
     if not set(prompted.template.fields) <= set(task.inputs):
         return  # no row can be read
-    train = _readable(prompted, drawn(task, "train", ROWS))
-    dev = "dev" in task.splits and _readable(prompted, drawn(task, "dev", ROWS))
+    if not usable_answers(prompted, candidates):
+        return  # nothing can be predicted, which was said
+    train = _readable(prompted, drawn(task, "train", ROWS), candidates)
+    dev = "dev" in task.splits and drawn(task, "dev", ROWS)
+    dev = dev and _readable(prompted, dev, candidates)
     held, split = (dev, "dev") if dev else (train, "train")
     if not train:
         return  # every row is too long, which was said
@@ -143,12 +146,16 @@ def _trial_findings(
     yield prediction_finding(scores.predicted, held, split)
 
 
-def _readable(prompted: Prompt | PromptTuner, rows: list[dict]) -> list[dict]:
-    """Leave out rows that are too long for the model."""
+def _readable(
+    prompted: Prompt | PromptTuner, rows: list[dict], candidates: list[str]
+) -> list[dict]:
+    """Leave out rows that are too long for the model, with whichever answer."""
+    longest = max(candidates, key=lambda one: len(prompted.tokens.answer_ids(one)))
     kept = []
     for row in rows:
         try:
             prompted.tokens.encode(row)
+            prompted.tokens.encode(row, longest)
         except DataError:
             continue
         kept.append(row)

@@ -109,6 +109,7 @@ BAD_OPTIONS = {
     "init": (["--init", "zeros"], "unknown init 'zeros'; allowed:"),
     "rate": (["--lr", "0"], "lr must be "),
     "steps": (["--steps", "0"], "steps must be "),
+    "seed": (["--seed", "1000000000000000"], "seed must be between "),
     "metric": (["--metric", "f1"], "metric must be"),
     "schedule": (["--schedule", "cosine"], "schedule must be"),
     "model": (["--model", "./no/such/folder"], "no/such/folder"),

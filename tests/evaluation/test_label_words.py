@@ -81,6 +81,7 @@ def test_words_of_several_tokens_are_left_out_and_refused(prompt, task):
     [
         ({"yes": ["good"]}, "no candidate words for the answer 'no'"),
         ({"yes": "good", "no": ["bad", "zyzzyva"]}, "'zyzzyva' has"),
+        ({"yes": ["good"], "no": ["good"]}, "one word for two answers.*'no'"),
         ({"yes": range(99), "no": range(99)}, "9,801 combinations .* more than 5,000"),
     ],
 )
@@ -95,6 +96,15 @@ def test_a_split_that_is_not_there_is_told(prompt, task):
 
 
 def test_rows_without_words_are_told(prompt):
-    task = pt.Task.from_rows([{"text": "!", "answer": "yes"}])
+    rows = [{"text": "!", "answer": answer} for answer in ("yes", "no")]
+    task = pt.Task.from_rows(rows)
     with pytest.raises(DataError, match="the train rows of my-task have no words"):
         frequent_words(prompt, task)
+
+
+def test_answers_without_rows_to_compare_are_told(prompt):
+    task = pt.Task.from_rows(ROWS, dev=ROWS[:2])
+    with pytest.raises(DataError, match="no dev row of my-task has the answer 'no'"):
+        frequent_words(prompt, task, split="dev")
+    with pytest.raises(DataError, match="every train row of my-task has the .* 'yes'"):
+        frequent_words(prompt, pt.Task.from_rows(ROWS[:2]))

@@ -1,5 +1,6 @@
 """A prompt behind HTTP: rows in, answers out; what is wrong is said as in Python."""
 
+import asyncio
 import json
 import socket
 import urllib.request
@@ -66,6 +67,22 @@ def test_it_says_what_it_is(client):
 def test_a_bad_request_is_refused_with_a_message(client, sent, status, message):
     reply = client.post("/predict", content=sent)
     assert reply.status_code == status and message in reply.json()["error"]
+
+
+def test_no_more_is_read_of_a_request_that_is_too_large(prompt):
+    part, read, sent = b" " * (MOST_BYTES // 2), [], []
+
+    async def receive():
+        read.append(len(part))
+        return {"type": "http.request", "body": part, "more_body": len(read) < 50}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/predict", "headers": []}
+    asyncio.run(make_app(prompt)(scope, receive, send))
+    assert sent[0]["status"] == 413
+    assert len(read) == 3, "two parts are allowed, the third is too much"
 
 
 def test_a_prompt_without_answers_is_refused(prompt):

@@ -1,6 +1,8 @@
 """Rows counted as the model reads them, and texts cut to a budget."""
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 import ptlearn as pt
 from ptlearn.errors import DataError
@@ -39,6 +41,28 @@ def test_a_text_is_cut_to_the_budget(lm, keep, most):
     length = len(lm.tokenizer(cut, add_special_tokens=False)["input_ids"])
     assert 1 <= length <= most
     assert (cut == TEXT) == (most == 100)
+
+
+RARE = st.sampled_from(["龘", "🫠", "e\u0301", "İ", " ", "\n", "word", "a"])
+
+
+@pytest.mark.timeout(120)  # a cut that changes nothing would go on for ever
+@settings(max_examples=30, deadline=None)
+@given(st.lists(RARE | st.characters(codec="utf-8")), st.integers(1, 8))
+@example(["fine", " ", "words", " ", "龘"], 3)
+@example(["🫠", " ", "a"], 2)
+def test_any_text_is_cut_between_its_characters(lm, parts, most):
+    text = "".join(parts)
+    start, end = (shorten(lm, text, most, keep=keep) for keep in ("start", "end"))
+    assert text.startswith(start) and text.endswith(end)
+    for cut in (start, end):
+        assert len(lm.tokenizer(cut, add_special_tokens=False)["input_ids"]) <= most
+
+
+def test_a_character_of_several_tokens_goes_as_a_whole(lm):
+    assert len(lm.tokenizer(" 龘", add_special_tokens=False)["input_ids"]) > 2
+    assert shorten(lm, "fine words 龘", 3) == "fine words"
+    assert shorten(lm, "龘 fine words", 3, keep="end") == "fine words"
 
 
 def test_what_is_no_budget_is_refused(lm):

@@ -183,6 +183,26 @@ def test_the_cache_is_bounded_and_not_part_of_a_copy(monkeypatch):
     assert copy.deepcopy(cut)(" Osaka 3") == wanted[3]
 
 
+def test_the_cache_is_bounded_by_the_length_of_its_texts(monkeypatch):
+    monkeypatch.setattr(segments, "MAX_CHARACTERS", 1_000)
+    cut = SegmentTokenizer(marked_lm("as Llama-2's"))
+    for i in range(25):
+        assert cut(" Osaka" * 30 + f" {i}")
+        assert sum(len(text) for text, _ in cut._cached) <= 1_000
+    assert len(cut._cached) > 1
+    assert copy.deepcopy(cut)._characters == 0
+
+
+@pytest.mark.parametrize("at_start", [True, False])
+def test_long_texts_are_not_kept(at_start):
+    cut = SegmentTokenizer(marked_lm("as Llama-2's"))
+    text = " Osaka" * (segments.LONGEST_CACHED // len(" Osaka"))
+    for i in range(5):
+        assert len(cut(f"{text} is in Japan {i}", at_start=at_start)) > 300
+    assert not cut._cached
+    assert cut(text, at_start=at_start) and len(cut._cached) == 1
+
+
 @pytest.mark.parametrize("kind", ["as Llama-2's", "metaspace always, unigram"])
 def test_gradients_and_predictions_run_under_such_a_tokenizer(kind):
     tuner = pt.PromptTuner(marked_lm(kind), "[V:2] {subject} [V:2] {answer}")

@@ -3,11 +3,14 @@
 import inspect
 from dataclasses import FrozenInstanceError, fields
 
+import numpy as np
 import pytest
+import torch
 
 import ptlearn as pt
 from ptlearn.errors import TrainingError
-from ptlearn.training.config import LEARNING_RATES, TrainingConfig
+from ptlearn.training.batches import batch_order
+from ptlearn.training.config import LARGEST_SEED, LEARNING_RATES, TrainingConfig
 
 NOT_SETTINGS = {"tuner", "task", "checkpoint_dir", "resume", "overwrite"}
 NOT_SETTINGS |= {"callback", "progress"}
@@ -58,6 +61,8 @@ def test_a_config_cannot_be_changed():
         ({"max_grad_norm": 0}, "max_grad_norm must be a number above 0"),
         ({"patience": 0}, "patience must be a whole number, at least 1, or None"),
         ({"seed": 0.5}, "seed must be a whole number, not 0.5"),
+        ({"seed": 2**50}, "seed must be between -10,000,000,000,000 and 10,000,.* not"),
+        ({"seed": -(2**50)}, "seed must be between .*, not -1125899906842624"),
         ({"kv_cache_bytes": -1}, "kv_cache_bytes must be a whole number, at least 0"),
         (
             {"metric": "f1"},
@@ -69,6 +74,24 @@ def test_a_config_cannot_be_changed():
 def test_a_bad_value_is_named_with_those_allowed(settings, message):
     with pytest.raises(TrainingError, match=message):
         TrainingConfig(**settings)
+
+
+@pytest.mark.parametrize("seed", [LARGEST_SEED, -LARGEST_SEED])
+def test_the_largest_seeds_last_a_million_epochs(seed):
+    generator = torch.Generator()
+    generator.manual_seed(TrainingConfig(seed=seed).seed * 100_003 + 10**6)
+    assert next(batch_order([1, 2, 3], 2, seed))
+
+
+def test_a_seed_may_be_a_number_of_numpy():
+    tuner = pt.PromptTuner(pt.load_lm("tiny"), "{x} [V:2] {answer}", seed=np.int64(5))
+    same = pt.PromptTuner(pt.load_lm("tiny"), "{x} [V:2] {answer}", seed=5)
+    task = pt.Task.from_rows([{"x": "Osaka", "answer": "Japan"}])
+    losses = [
+        pt.fit(one, task, steps=2, seed=seed, progress=False).frame["loss"].tolist()
+        for one, seed in ((tuner, np.int64(5)), (same, 5))
+    ]
+    assert losses[0] == losses[1]
 
 
 def test_each_encoder_has_a_rate():

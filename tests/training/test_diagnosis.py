@@ -92,6 +92,35 @@ def test_labels_that_are_no_candidates_fail(lm, task):
     assert states(tuner, task, answers=task.answers)["answers"] == "OK"
 
 
+@pytest.mark.parametrize(
+    ("answers", "told"),
+    [
+        (["positive", "negative", " "], "the answer ' ' has no tokens"),
+        (["good", " "], "100% of the rows"),
+        ([], "there are no candidates"),
+    ],
+)
+def test_candidates_that_cannot_be_used_end_in_the_table(lm, task, answers, told):
+    tuner = pt.PromptTuner(lm, TEMPLATE)
+    assert told in said(tuner, task, "answers", answers=answers)
+    found = states(tuner, task, answers=answers)
+    assert found["answers"] == "FAIL" and found["length"] == "OK"
+    assert "labels" in found and "predictions" not in found
+
+
+def test_rows_without_room_for_a_long_candidate_are_left_out(lm):
+    tuner = pt.PromptTuner(lm, TEMPLATE)
+    length = len(tuner.tokens.encode(ROWS[7] | {"text": ""}).ids)
+    full = ROWS[7] | {"text": "a" + " a" * (lm.context_window - length - 3)}
+    tuner.tokens.encode(full)  # with its own answer it fits
+    answers = ["positive", "negative", "neither the one nor the other"]
+    found = states(tuner, pt.Task.from_rows([*ROWS[:7], full]), answers=answers)
+    assert found["length"] == "FAIL" and "predictions" in found
+    longer = [*answers, "word " * lm.context_window]
+    found = states(tuner, pt.Task.from_rows(ROWS), answers=longer)
+    assert found["length"] == "FAIL" and "predictions" not in found
+
+
 def test_an_answer_that_begins_another_is_worth_a_look(lm):
     rows = [{"text": t, "answer": a} for t, a in (("x", "New"), ("y", "New York"))]
     with pytest.warns(UserWarning, match="beginning"):
