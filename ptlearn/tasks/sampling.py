@@ -3,12 +3,13 @@
 import random
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import DataError
-from .rows import columns_of, read_rows, require_columns
+from .rows import columns_of, is_missing, read_rows, require_columns
 
 if TYPE_CHECKING:
     from .task import Task
@@ -18,6 +19,10 @@ HELD_OUT = 0.1
 MAX_DEV, MAX_TEST = 200, 500
 """Scoring more rows takes longer than the closer score is worth."""
 MIN_ROWS = 20
+CLOSE = 0.05
+"""A share counts as met where it is missed by no more, in parts of all rows."""
+MOST_FOLDS = 20
+"""Whole folds of so many meet any share to a fortieth, half of ``CLOSE``."""
 
 
 def hold_out(task: "Task") -> "Task":
@@ -116,9 +121,10 @@ def few_rows(task: "Task", n: int, seed: int) -> "Task":
 def cv_split(task: "Task", fold: int, *, of: int = 5) -> "Task":
     """Return a copy split anew for cross-validation.
 
-    All rows of all splits are shared out over ``of`` folds, always in the same way and
-    with the answers balanced. Fold number ``fold`` becomes the test split, the one
-    after it dev, and the others train. So over all folds each row is a test row once.
+    All rows of all splits are shared out over ``of`` folds, always in the same way.
+    Fold number ``fold`` becomes the test split, the one after it dev, and the others
+    train. So over all folds each row is a test row once. Answers are balanced, unless
+    each of them has fewer rows than there are folds.
 
     Parameters
     ----------
@@ -154,13 +160,29 @@ def cv_split(task: "Task", fold: int, *, of: int = 5) -> "Task":
 def _draw_folds(answers: list[str], of: int) -> list[list[int]]:
     from sklearn.model_selection import StratifiedKFold
 
+    split = StratifiedKFold(of, shuffle=True, random_state=0)
+    with _uneven_folds_allowed():
+        parts = list(split.split(answers, _to_balance(answers, of)))
+    return [test.tolist() for _, test in parts]
+
+
+def _to_balance(answers: list[str], folds: int) -> list[str]:
+    """Return the answers to balance; all alike if none can be in every fold.
+
+    scikit-learn refuses to balance answers that all have fewer rows than folds.
+    """
+    if max(Counter(answers).values()) >= folds:
+        return answers
+    return ["any"] * len(answers)
+
+
+@contextmanager
+def _uneven_folds_allowed() -> Iterator[None]:
     # scikit-learn warns where an answer has fewer rows than there are folds, as many
     # countries have. Nothing follows from it: the folds are as even as they can be.
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-        split = StratifiedKFold(of, shuffle=True, random_state=0)
-        parts = list(split.split(answers, answers))
-    return [test.tolist() for _, test in parts]
+        yield
 
 
 def split_rows(
@@ -176,17 +198,21 @@ def split_rows(
 
     Rows that belong together, such as all that one customer wrote, go to one split:
     else test rows would be known from training. Answers keep their shares as nearly as
-    whole groups allow. ``Task.from_rows(**split_rows(rows, "customer"))``.
+    whole groups allow, unless each answer has fewer rows than there are parts. The
+    parts are of equal size, so a share is met to .05 or so: for .3, one part of three
+    is held out, for .4, two of five.
+
+    ``Task.from_rows(**split_rows(rows, "customer"))``.
 
     Parameters
     ----------
     rows : list of dict, DataFrame, Dataset, str or Path
-        As :meth:`Task.from_rows` takes them, with an answer in each row.
+        As :meth:`Task.from_rows` takes them, with a group and an answer in each row.
     group : str
         The column that says what belongs together.
     answer_column : str
     dev, test : float
-        Shares of the rows, from .05 to .5.
+        Shares of the rows, from .05 to .5, and together less than 1.
     seed : int
         Draws the groups.
 
@@ -198,13 +224,21 @@ def split_rows(
     Raises
     ------
     DataError
-        If there is no such column, a share is not allowed, or the groups are too few.
+        If there is no such column, a row has no group or answer, a share is not
+        allowed, or the groups are too few.
     """
     rows = [dict(row) for row in read_rows(rows, "rows")]
     require_columns([group, answer_column], list(map(str, columns_of(rows))), "rows")
     for name, share in (("dev", dev), ("test", test)):
         if not 0.05 <= share <= 0.5:
             raise DataError(f"{name} must be a share from .05 to .5, not {share}.")
+    if dev + test >= 1:
+        raise DataError(
+            f"dev={dev} and test={test} leave no rows to learn from: together they "
+            "must be less than 1."
+        )
+    for column in (group, answer_column):
+        _refuse_missing(rows, column)
     rest, chosen = list(range(len(rows))), {}
     for name, of in (("test", test), ("dev", dev / (1 - test))):
         chosen[name] = _draw_groups(rows, rest, group, answer_column, of, seed)
@@ -213,25 +247,52 @@ def split_rows(
     return {name: [rows[i] for i in places] for name, places in parts.items()}
 
 
+def _refuse_missing(rows: list[dict], column: str) -> None:
+    values = [row.get(column) for row in rows]
+    missing = [i for i, v in enumerate(values) if is_missing(v) or not str(v).strip()]
+    if missing:
+        raise DataError(
+            f"{len(missing)} of {len(rows)} rows have nothing in {column!r}; the first "
+            f"is row {missing[0]}: fill them in, or drop them."
+        )
+
+
 def _draw_groups(
     rows: list[dict], among: list[int], group: str, answer: str, share: float, seed: int
 ) -> list[int]:
     """Draw whole groups that hold about this share of the rows."""
     from sklearn.model_selection import StratifiedGroupKFold
 
-    folds = round(1 / share)
     groups = [str(rows[i][group]) for i in among]
-    if len(set(groups)) < folds:
+    num_groups, needed = len(set(groups)), max(2, round(1 / share))
+    if num_groups < needed:
         raise DataError(
-            f"{len(set(groups))} different values of {group!r} are too few to hold out "
-            f"a share of {share:.2f}: at least {folds} are needed."
+            f"{num_groups} different values of {group!r} are too few to hold out "
+            f"a share of {share:.2f}: at least {needed} are needed."
         )
+    folds, taken = _whole_folds(share, num_groups, len(among) / len(rows))
     answers = [str(rows[i][answer]) for i in among]
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-        split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-        _, drawn = next(split.split(answers, answers, groups))
-    return sorted(among[i] for i in drawn)
+    split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    with _uneven_folds_allowed():
+        parts = list(split.split(answers, _to_balance(answers, folds), groups))
+    return sorted(among[i] for _, drawn in parts[:taken] for i in drawn)
+
+
+def _whole_folds(share: float, num_groups: int, part: float) -> tuple[int, int]:
+    """Return how many folds to make, and how many of them hold about this share.
+
+    One fold where that is close, since few large folds are balanced best. Else the
+    fewest folds that come nearest. What the folds are made of is itself only a
+    ``part`` of all rows.
+    """
+    folds = round(1 / share)
+    if folds > 1 and abs(1 / folds - share) * part <= CLOSE:
+        return folds, 1
+    choices = [
+        (folds, min(max(round(folds * share), 1), folds - 1))
+        for folds in range(2, min(MOST_FOLDS, num_groups) + 1)
+    ]
+    return min(choices, key=lambda choice: abs(choice[1] / choice[0] - share))
 
 
 def draw_few(answers: Sequence[str], per_answer: int, seed: int) -> list[int]:
