@@ -1,4 +1,7 @@
-"""Which rows are taken: few of each answer, an even draw, folds, or rows held out."""
+"""Which rows are taken: few of each answer, an even draw, folds, or rows held out.
+
+Whole groups of rows are drawn in ``groups.py``.
+"""
 
 import random
 import warnings
@@ -9,7 +12,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import DataError
-from .rows import columns_of, is_missing, read_rows, require_columns
 
 if TYPE_CHECKING:
     from .task import Task
@@ -19,10 +21,6 @@ HELD_OUT = 0.1
 MAX_DEV, MAX_TEST = 200, 500
 """Scoring more rows takes longer than the closer score is worth."""
 MIN_ROWS = 20
-CLOSE = 0.05
-"""A share counts as met where it is missed by no more, in parts of all rows."""
-MOST_FOLDS = 20
-"""Whole folds of so many meet any share to a fortieth, half of ``CLOSE``."""
 
 
 def hold_out(task: "Task") -> "Task":
@@ -92,8 +90,10 @@ def few_rows(task: "Task", n: int, seed: int) -> "Task":
     """Return a copy with ``n`` rows to learn and ``n`` others to choose by.
 
     Both are drawn from the train split, with as many rows of each answer as of any
-    other, up to rounding. This is the few-shot setting of Liu et al. 2021, version 1,
-    section 4.3: nothing else is known of the task. The test split stays.
+    other, up to rounding: which answers get a row more, ``seed`` draws. Rows to learn
+    and rows to choose by have the same answers, as long as enough answers have two
+    rows. This is the few-shot setting of Liu et al. 2021, version 1, section 4.3:
+    nothing else is known of the task. The test split stays.
 
     Raises
     ------
@@ -104,18 +104,40 @@ def few_rows(task: "Task", n: int, seed: int) -> "Task":
     if n < 1:
         raise DataError(f"n must be 1 or more, not {n}.")
     answers = list(task.train["answer"])
-    per_answer = -(-2 * n // len(set(answers)))
-    drawn = draw_few(answers, per_answer, seed)
-    if len(drawn) < 2 * n:
+    pairs = _draw_pairs(answers, n, seed)
+    if len(pairs) < n:
         raise DataError(
             f"task {task.name} has {len(answers)} training rows: {2 * n} cannot be "
             "drawn with as many of each answer."
         )
-    # Every other one of each answer, so that both halves are even.
-    drawn = sorted(drawn, key=answers.__getitem__)
-    halves = {"train": drawn[::2][:n], "dev": drawn[1::2][:n]}
-    rows = {name: task.train.select(chosen) for name, chosen in halves.items()}
+    rows = {}
+    for name, chosen in zip(("train", "dev"), zip(*pairs, strict=True), strict=True):
+        rows[name] = task.train.select(sorted(chosen, key=answers.__getitem__))
     return replace(task, rows=task.rows | rows)
+
+
+def _draw_pairs(answers: list[str], n: int, seed: int) -> list[tuple[int, int]]:
+    """Draw up to ``n`` pairs of a row to learn and one to choose by.
+
+    The answers take turns: each gives one pair, in an order drawn by the seed, then
+    each a second one, until there are enough.
+    """
+    turns = sorted(set(answers))
+    random.Random(seed).shuffle(turns)
+    rounds = -(-n // len(turns))
+    drawn = {answer: [] for answer in turns}
+    for row in draw_few(answers, 2 * rounds, seed):
+        drawn[answers[row]].append(row)
+    pairs = [
+        (rows[place], rows[place + 1])
+        for place in range(0, 2 * rounds, 2)
+        for rows in drawn.values()
+        if place + 1 < len(rows)
+    ]
+    # The odd rows of two answers make a pair where there are too few of one answer.
+    odd = [rows[-1] for rows in drawn.values() if len(rows) % 2]
+    pairs += zip(odd[::2], odd[1::2], strict=False)
+    return pairs[:n]
 
 
 def cv_split(task: "Task", fold: int, *, of: int = 5) -> "Task":
@@ -161,12 +183,12 @@ def _draw_folds(answers: list[str], of: int) -> list[list[int]]:
     from sklearn.model_selection import StratifiedKFold
 
     split = StratifiedKFold(of, shuffle=True, random_state=0)
-    with _uneven_folds_allowed():
-        parts = list(split.split(answers, _to_balance(answers, of)))
+    with uneven_folds_allowed():
+        parts = list(split.split(answers, to_balance(answers, of)))
     return [test.tolist() for _, test in parts]
 
 
-def _to_balance(answers: list[str], folds: int) -> list[str]:
+def to_balance(answers: list[str], folds: int) -> list[str]:
     """Return the answers to balance; all alike if none can be in every fold.
 
     scikit-learn refuses to balance answers that all have fewer rows than folds.
@@ -177,122 +199,14 @@ def _to_balance(answers: list[str], folds: int) -> list[str]:
 
 
 @contextmanager
-def _uneven_folds_allowed() -> Iterator[None]:
-    # scikit-learn warns where an answer has fewer rows than there are folds, as many
-    # countries have. Nothing follows from it: the folds are as even as they can be.
+def uneven_folds_allowed() -> Iterator[None]:
+    """Silence scikit-learn where an answer has fewer rows than there are folds.
+
+    Many countries have. Nothing follows from it: the folds are as even as they can be.
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
         yield
-
-
-def split_rows(
-    rows,
-    group: str,
-    *,
-    answer_column: str = "answer",
-    dev: float = 0.2,
-    test: float = 0.2,
-    seed: int = 0,
-) -> dict[str, list[dict]]:
-    """Share rows out over train, dev and test, with no group in two of them.
-
-    Rows that belong together, such as all that one customer wrote, go to one split:
-    else test rows would be known from training. Answers keep their shares as nearly as
-    whole groups allow, unless each answer has fewer rows than there are parts. The
-    parts are of equal size, so a share is met to .05 or so: for .3, one part of three
-    is held out, for .4, two of five.
-
-    ``Task.from_rows(**split_rows(rows, "customer"))``.
-
-    Parameters
-    ----------
-    rows : list of dict, DataFrame, Dataset, str or Path
-        As :meth:`Task.from_rows` takes them, with a group and an answer in each row.
-    group : str
-        The column that says what belongs together.
-    answer_column : str
-    dev, test : float
-        Shares of the rows, from .05 to .5, and together less than 1.
-    seed : int
-        Draws the groups.
-
-    Returns
-    -------
-    dict of str to list of dict
-        Under "train", "dev" and "test", in the order that the rows had.
-
-    Raises
-    ------
-    DataError
-        If there is no such column, a row has no group or answer, a share is not
-        allowed, or the groups are too few.
-    """
-    rows = [dict(row) for row in read_rows(rows, "rows")]
-    require_columns([group, answer_column], list(map(str, columns_of(rows))), "rows")
-    for name, share in (("dev", dev), ("test", test)):
-        if not 0.05 <= share <= 0.5:
-            raise DataError(f"{name} must be a share from .05 to .5, not {share}.")
-    if dev + test >= 1:
-        raise DataError(
-            f"dev={dev} and test={test} leave no rows to learn from: together they "
-            "must be less than 1."
-        )
-    for column in (group, answer_column):
-        _refuse_missing(rows, column)
-    rest, chosen = list(range(len(rows))), {}
-    for name, of in (("test", test), ("dev", dev / (1 - test))):
-        chosen[name] = _draw_groups(rows, rest, group, answer_column, of, seed)
-        rest = sorted(set(rest) - set(chosen[name]))
-    parts = {"train": rest, "dev": chosen["dev"], "test": chosen["test"]}
-    return {name: [rows[i] for i in places] for name, places in parts.items()}
-
-
-def _refuse_missing(rows: list[dict], column: str) -> None:
-    values = [row.get(column) for row in rows]
-    missing = [i for i, v in enumerate(values) if is_missing(v) or not str(v).strip()]
-    if missing:
-        raise DataError(
-            f"{len(missing)} of {len(rows)} rows have nothing in {column!r}; the first "
-            f"is row {missing[0]}: fill them in, or drop them."
-        )
-
-
-def _draw_groups(
-    rows: list[dict], among: list[int], group: str, answer: str, share: float, seed: int
-) -> list[int]:
-    """Draw whole groups that hold about this share of the rows."""
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    groups = [str(rows[i][group]) for i in among]
-    num_groups, needed = len(set(groups)), max(2, round(1 / share))
-    if num_groups < needed:
-        raise DataError(
-            f"{num_groups} different values of {group!r} are too few to hold out "
-            f"a share of {share:.2f}: at least {needed} are needed."
-        )
-    folds, taken = _whole_folds(share, num_groups, len(among) / len(rows))
-    answers = [str(rows[i][answer]) for i in among]
-    split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    with _uneven_folds_allowed():
-        parts = list(split.split(answers, _to_balance(answers, folds), groups))
-    return sorted(among[i] for _, drawn in parts[:taken] for i in drawn)
-
-
-def _whole_folds(share: float, num_groups: int, part: float) -> tuple[int, int]:
-    """Return how many folds to make, and how many of them hold about this share.
-
-    One fold where that is close, since few large folds are balanced best. Else the
-    fewest folds that come nearest. What the folds are made of is itself only a
-    ``part`` of all rows.
-    """
-    folds = round(1 / share)
-    if folds > 1 and abs(1 / folds - share) * part <= CLOSE:
-        return folds, 1
-    choices = [
-        (folds, min(max(round(folds * share), 1), folds - 1))
-        for folds in range(2, min(MOST_FOLDS, num_groups) + 1)
-    ]
-    return min(choices, key=lambda choice: abs(choice[1] / choice[0] - share))
 
 
 def draw_few(answers: Sequence[str], per_answer: int, seed: int) -> list[int]:

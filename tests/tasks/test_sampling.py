@@ -134,6 +134,41 @@ def test_few_rows_to_learn_and_as_many_others_to_choose_by():
     assert few_rows(task, 12, seed=2).train["text"] != learnt
 
 
+def test_the_seed_draws_which_answers_get_a_row_more():
+    task, more = task_of(a=20, b=20, c=20, d=20), set()
+    for seed in range(20):
+        few = few_rows(task, 5, seed)
+        learnt, chosen = Counter(few.train["answer"]), Counter(few.dev["answer"])
+        assert learnt == chosen and sorted(learnt.values()) == [1, 1, 1, 2]
+        assert not set(few.train["text"]) & set(few.dev["text"])
+        more |= {max(learnt, key=learnt.get)}
+    assert more == set("abcd")
+
+
+def test_with_more_answers_than_rows_none_is_always_left_out():
+    task, met = task_of(**{f"x{i:02}": 6 for i in range(48)}), set()
+    for seed in range(10):
+        few = few_rows(task, 32, seed)
+        assert len(set(few.train["answer"])) == 32
+        assert few.train["answer"] == few.dev["answer"]
+        met |= set(few.train["answer"])
+    assert met == set(task.answers)
+
+
+@pytest.mark.parametrize(
+    ("counts", "n"),
+    [
+        ({"a": 5, "b": 5}, 5),
+        ({f"x{i}": 1 for i in range(30)}, 15),
+        ({"a": 9, "b": 1}, 1),
+    ],
+)
+def test_odd_rows_are_drawn_too_where_they_are_needed(counts, n):
+    few = few_rows(task_of(**counts), n, seed=0)
+    drawn = few.train["text"][:] + few.dev["text"][:]
+    assert len(few.train) == len(few.dev) == n and len(set(drawn)) == 2 * n
+
+
 @pytest.mark.parametrize(("n", "said"), [(0, "must be 1 or more"), (60, "cannot be")])
 def test_rows_that_cannot_be_drawn_evenly_are_refused(n, said):
     with pytest.raises(DataError, match=said):

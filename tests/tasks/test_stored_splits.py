@@ -58,3 +58,24 @@ def test_the_splits_that_are_made_of_folds():
 def test_shares_that_one_part_comes_near_to(options, drawn):
     rows = pt.load_task("topic").train.to_list()[:120]
     assert hash_of(pt.tasks.split_rows(rows, "text", **options)) == drawn
+
+
+@pytest.mark.parametrize(
+    ("name", "n", "drawn"),
+    [
+        ("movie_sentiment", 16, "5a236b0d85ae029a"),
+        ("movie_sentiment", 32, "444eb37b220e87e3"),
+        ("movie_sentiment", 64, "0f8cff12b894f1a8"),
+        ("product_sentiment", 32, "98b5d2180ef63366"),
+        ("word_in_context", 32, "a67415924c58edaa"),
+        ("topic", 16, "1f6d0c0ea8ecb2f9"),
+        ("topic", 32, "d352581b3dda352a"),
+        ("topic", 64, "111de0a27a5ff2e8"),
+        ("continent", 18, "a8ef0a322f62ab6d"),
+    ],
+)
+def test_few_rows_with_as_many_of_each_answer(name, n, drawn):
+    task = pt.load_task(name)
+    few = [pt.tasks.few_rows(task, n, seed) for seed in range(5)]
+    rows = [one.split(s).to_list() for one in few for s in ("train", "dev")]
+    assert hash_of(rows) == drawn
