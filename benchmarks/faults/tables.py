@@ -33,6 +33,9 @@ ODD += [
 ]
 ODD += ["\u2028".encode(), "\x85".encode(), "é".encode(), b'""', b"//", b"\x1a"]
 
+BLANK: list[str] = []
+"""A line with no cell at all, not even a quoted one."""
+
 
 def trial(numbers: range, folder: Path) -> Iterator[Outcome]:
     """Mutate, read, and compare; even numbers are CSV, odd ones JSONL."""
@@ -155,18 +158,32 @@ def plain_csv(content: bytes) -> list[dict] | None:
             if place < len(text):
                 continue
             cells.append("")  # the file ends after a comma
-        if cells != [""] or quoted:
-            records.append(cells)
+        records.append(cells if cells != [""] or quoted else BLANK)
         cells = []
         if end == "\r" and text[place : place + 1] == "\n":
             place += 1
+    while records[:1] == [BLANK]:
+        del records[0]
     if not records:
         return []
     head, *rows = records
+    rows = without_blanks(rows, len(head))
     named = [name for name in head if name]  # no template can ask for the others
     if len(set(named)) < len(named) or any(len(row) != len(head) for row in rows):
         return None
+    unnamed = [i for i, name in enumerate(head) if not name]
+    if len(unnamed) > 1 and any(row[i] for row in rows for i in unnamed):
+        return None  # a dict would keep only one of these cells
     return [dict(zip(head, row, strict=True)) for row in rows]
+
+
+def without_blanks(rows: list[list[str]], width: int) -> list[list[str]]:
+    """Drop blank lines; below a header of one column each is a cell, but the last."""
+    if width > 1:
+        return [row for row in rows if row != BLANK]
+    if rows[-1:] == [BLANK]:
+        rows = rows[:-1]
+    return [row or [""] for row in rows]
 
 
 def plain_jsonl(content: bytes) -> list | None:

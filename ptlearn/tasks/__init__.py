@@ -6,7 +6,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "rows": ["content_hash"],
-        "sampling": ["cv_split", "few_rows", "split_rows"],
+        "groups": ["split_rows"],
+        "sampling": ["cv_split", "few_rows"],
         "task": ["Task", "load_task", "task_names"],
         "worlds": ["world_task", "world_text"],
     },

@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import re
+import reprlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..errors import DataError
@@ -20,7 +22,8 @@ def read_file(path: str | Path) -> list:
     ----------
     path : str or Path
         ``.csv`` or ``.tsv`` with a header, ``.jsonl`` with one object a line, or
-        ``.json`` with a list of objects. The text is UTF-8.
+        ``.json`` with a list of objects. The text is UTF-8. Blank lines are skipped;
+        in a table of one column, each is an empty cell, except at the file's end.
 
     Raises
     ------
@@ -60,38 +63,75 @@ def _read_text(path: Path) -> str:
 
 
 def _read_table(text: str, name: str, delimiter: str) -> list[dict[str, str]]:
-    reader = csv.DictReader(
-        io.StringIO(text, newline=""), delimiter=delimiter, strict=True
-    )
-    rows = []
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows, lines = [], []
     try:
-        _refuse_equal_names(reader.fieldnames or [], name)
-        for row in reader:
-            surplus = row.pop(None, [])
-            missing = [column for column, cell in row.items() if cell is None]
-            if surplus or missing:
-                wanted = len(reader.fieldnames)
+        header = next(filter(None, reader), [])
+        _refuse_equal_names(header, name)
+        for cells in _records(reader, len(header)):
+            if len(cells) != len(header):
                 raise DataError(
-                    f"{name}, line {reader.line_num}: the row has "
-                    f"{wanted + len(surplus) - len(missing)} cells, the header has "
-                    f"{wanted}."
+                    f"{name}, line {reader.line_num}: the row has {len(cells)} cells, "
+                    f"the header has {len(header)}."
                 )
-            rows.append(row)
+            rows.append(cells)
+            lines.append(reader.line_num)
     except csv.Error as error:
         line = _line_of_broken_quote(text, delimiter)
         if line is None:
-            raise DataError(f"{name}, line {reader.line_num + 1}: {error}.") from error
+            raise DataError(f"{name}, line {reader.line_num}: {error}.") from error
         raise DataError(
             f"{name}, line {line}: a quote opens a cell here and is not closed at the "
             'cell\'s end. Inside a quoted cell, write "" for a quote.'
         ) from error
-    return rows
+    _refuse_cells_without_a_name(header, zip(lines, rows, strict=True), name)
+    return [dict(zip(header, cells, strict=True)) for cells in rows]
+
+
+def _records(reader: Iterator[list[str]], width: int) -> Iterator[list[str]]:
+    """Yield the records below the header, without the lines that hold none.
+
+    A blank line is no record, except where there is one column: there it is what an
+    empty cell looks like. Only the last one may be a line that an editor added.
+    """
+    if width != 1:
+        yield from filter(None, reader)
+        return
+    blank = False
+    for cells in reader:
+        if blank:
+            yield [""]
+        blank = not cells
+        if cells:
+            yield cells
 
 
 def _refuse_equal_names(columns: list[str], name: str) -> None:
     for column in columns:
         if column and columns.count(column) > 1:
             raise DataError(f"{name} has two columns {column!r}: rename one.")
+
+
+def _refuse_cells_without_a_name(
+    header: list[str], rows: Iterable[tuple[int, list[str]]], name: str
+) -> None:
+    """Refuse several columns without a name, unless there is nothing in them.
+
+    Spreadsheets append such columns, empty from top to bottom. A row is a dict: of
+    several columns with the name "" it would keep only the last.
+    """
+    nameless = [place for place, column in enumerate(header) if not column]
+    if len(nameless) < 2:
+        return
+    for line, cells in rows:
+        for place in nameless:
+            if cells[place]:
+                columns = ", ".join(str(place + 1) for place in nameless)
+                raise DataError(
+                    f"{name} has no names for the columns {columns}, and line {line} "
+                    f"has {reprlib.repr(cells[place])} in column {place + 1}: name "
+                    "these columns in the header, or drop them."
+                )
 
 
 def _line_of_broken_quote(text: str, delimiter: str) -> int | None:

@@ -101,7 +101,7 @@ def cell_text(value, column: str) -> str:
         If it holds neither text nor a number.
     """
     text = text_of(value)
-    if text is None and not _is_missing(value):
+    if text is None and not is_missing(value):
         raise DataError(
             f"the column {column!r} holds {reprlib.repr(value)}, which is neither "
             "text nor a number."
@@ -109,7 +109,8 @@ def cell_text(value, column: str) -> str:
     return text or ""
 
 
-def _is_missing(value) -> bool:
+def is_missing(value) -> bool:
+    """Return whether a cell holds nothing: None, NaN or pandas' NA."""
     import pandas as pd
 
     return pd.api.types.is_scalar(value) and pd.isna(value)

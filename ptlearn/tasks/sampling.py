@@ -1,14 +1,17 @@
-"""Which rows are taken: few of each answer, an even draw, folds, or rows held out."""
+"""Which rows are taken: few of each answer, an even draw, folds, or rows held out.
+
+Whole groups of rows are drawn in ``groups.py``.
+"""
 
 import random
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import DataError
-from .rows import columns_of, read_rows, require_columns
 
 if TYPE_CHECKING:
     from .task import Task
@@ -87,8 +90,10 @@ def few_rows(task: "Task", n: int, seed: int) -> "Task":
     """Return a copy with ``n`` rows to learn and ``n`` others to choose by.
 
     Both are drawn from the train split, with as many rows of each answer as of any
-    other, up to rounding. This is the few-shot setting of Liu et al. 2021, version 1,
-    section 4.3: nothing else is known of the task. The test split stays.
+    other, up to rounding: which answers get a row more, ``seed`` draws. Rows to learn
+    and rows to choose by have the same answers, as long as enough answers have two
+    rows. This is the few-shot setting of Liu et al. 2021, version 1, section 4.3:
+    nothing else is known of the task. The test split stays.
 
     Raises
     ------
@@ -99,26 +104,49 @@ def few_rows(task: "Task", n: int, seed: int) -> "Task":
     if n < 1:
         raise DataError(f"n must be 1 or more, not {n}.")
     answers = list(task.train["answer"])
-    per_answer = -(-2 * n // len(set(answers)))
-    drawn = draw_few(answers, per_answer, seed)
-    if len(drawn) < 2 * n:
+    pairs = _draw_pairs(answers, n, seed)
+    if len(pairs) < n:
         raise DataError(
             f"task {task.name} has {len(answers)} training rows: {2 * n} cannot be "
             "drawn with as many of each answer."
         )
-    # Every other one of each answer, so that both halves are even.
-    drawn = sorted(drawn, key=answers.__getitem__)
-    halves = {"train": drawn[::2][:n], "dev": drawn[1::2][:n]}
-    rows = {name: task.train.select(chosen) for name, chosen in halves.items()}
+    rows = {}
+    for name, chosen in zip(("train", "dev"), zip(*pairs, strict=True), strict=True):
+        rows[name] = task.train.select(sorted(chosen, key=answers.__getitem__))
     return replace(task, rows=task.rows | rows)
+
+
+def _draw_pairs(answers: list[str], n: int, seed: int) -> list[tuple[int, int]]:
+    """Draw up to ``n`` pairs of a row to learn and one to choose by.
+
+    The answers take turns: each gives one pair, in an order drawn by the seed, then
+    each a second one, until there are enough.
+    """
+    turns = sorted(set(answers))
+    random.Random(seed).shuffle(turns)
+    rounds = -(-n // len(turns))
+    drawn = {answer: [] for answer in turns}
+    for row in draw_few(answers, 2 * rounds, seed):
+        drawn[answers[row]].append(row)
+    pairs = [
+        (rows[place], rows[place + 1])
+        for place in range(0, 2 * rounds, 2)
+        for rows in drawn.values()
+        if place + 1 < len(rows)
+    ]
+    # The odd rows of two answers make a pair where there are too few of one answer.
+    odd = [rows[-1] for rows in drawn.values() if len(rows) % 2]
+    pairs += zip(odd[::2], odd[1::2], strict=False)
+    return pairs[:n]
 
 
 def cv_split(task: "Task", fold: int, *, of: int = 5) -> "Task":
     """Return a copy split anew for cross-validation.
 
-    All rows of all splits are shared out over ``of`` folds, always in the same way and
-    with the answers balanced. Fold number ``fold`` becomes the test split, the one
-    after it dev, and the others train. So over all folds each row is a test row once.
+    All rows of all splits are shared out over ``of`` folds, always in the same way.
+    Fold number ``fold`` becomes the test split, the one after it dev, and the others
+    train. So over all folds each row is a test row once. Answers are balanced, unless
+    each of them has fewer rows than there are folds.
 
     Parameters
     ----------
@@ -154,84 +182,31 @@ def cv_split(task: "Task", fold: int, *, of: int = 5) -> "Task":
 def _draw_folds(answers: list[str], of: int) -> list[list[int]]:
     from sklearn.model_selection import StratifiedKFold
 
-    # scikit-learn warns where an answer has fewer rows than there are folds, as many
-    # countries have. Nothing follows from it: the folds are as even as they can be.
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-        split = StratifiedKFold(of, shuffle=True, random_state=0)
-        parts = list(split.split(answers, answers))
+    split = StratifiedKFold(of, shuffle=True, random_state=0)
+    with uneven_folds_allowed():
+        parts = list(split.split(answers, to_balance(answers, of)))
     return [test.tolist() for _, test in parts]
 
 
-def split_rows(
-    rows,
-    group: str,
-    *,
-    answer_column: str = "answer",
-    dev: float = 0.2,
-    test: float = 0.2,
-    seed: int = 0,
-) -> dict[str, list[dict]]:
-    """Share rows out over train, dev and test, with no group in two of them.
+def to_balance(answers: list[str], folds: int) -> list[str]:
+    """Return the answers to balance; all alike if none can be in every fold.
 
-    Rows that belong together, such as all that one customer wrote, go to one split:
-    else test rows would be known from training. Answers keep their shares as nearly as
-    whole groups allow. ``Task.from_rows(**split_rows(rows, "customer"))``.
-
-    Parameters
-    ----------
-    rows : list of dict, DataFrame, Dataset, str or Path
-        As :meth:`Task.from_rows` takes them, with an answer in each row.
-    group : str
-        The column that says what belongs together.
-    answer_column : str
-    dev, test : float
-        Shares of the rows, from .05 to .5.
-    seed : int
-        Draws the groups.
-
-    Returns
-    -------
-    dict of str to list of dict
-        Under "train", "dev" and "test", in the order that the rows had.
-
-    Raises
-    ------
-    DataError
-        If there is no such column, a share is not allowed, or the groups are too few.
+    scikit-learn refuses to balance answers that all have fewer rows than folds.
     """
-    rows = [dict(row) for row in read_rows(rows, "rows")]
-    require_columns([group, answer_column], list(map(str, columns_of(rows))), "rows")
-    for name, share in (("dev", dev), ("test", test)):
-        if not 0.05 <= share <= 0.5:
-            raise DataError(f"{name} must be a share from .05 to .5, not {share}.")
-    rest, chosen = list(range(len(rows))), {}
-    for name, of in (("test", test), ("dev", dev / (1 - test))):
-        chosen[name] = _draw_groups(rows, rest, group, answer_column, of, seed)
-        rest = sorted(set(rest) - set(chosen[name]))
-    parts = {"train": rest, "dev": chosen["dev"], "test": chosen["test"]}
-    return {name: [rows[i] for i in places] for name, places in parts.items()}
+    if max(Counter(answers).values()) >= folds:
+        return answers
+    return ["any"] * len(answers)
 
 
-def _draw_groups(
-    rows: list[dict], among: list[int], group: str, answer: str, share: float, seed: int
-) -> list[int]:
-    """Draw whole groups that hold about this share of the rows."""
-    from sklearn.model_selection import StratifiedGroupKFold
+@contextmanager
+def uneven_folds_allowed() -> Iterator[None]:
+    """Silence scikit-learn where an answer has fewer rows than there are folds.
 
-    folds = round(1 / share)
-    groups = [str(rows[i][group]) for i in among]
-    if len(set(groups)) < folds:
-        raise DataError(
-            f"{len(set(groups))} different values of {group!r} are too few to hold out "
-            f"a share of {share:.2f}: at least {folds} are needed."
-        )
-    answers = [str(rows[i][answer]) for i in among]
+    Many countries have. Nothing follows from it: the folds are as even as they can be.
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-        split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-        _, drawn = next(split.split(answers, answers, groups))
-    return sorted(among[i] for i in drawn)
+        yield
 
 
 def draw_few(answers: Sequence[str], per_answer: int, seed: int) -> list[int]:

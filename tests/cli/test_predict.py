@@ -65,6 +65,14 @@ def test_values_are_read_as_in_training(shell, prompt, tmp_path):
     assert [row["predicted"] for row in found] == wanted
 
 
+def test_a_blank_line_of_one_column_is_a_row_with_an_answer(shell, prompt, tmp_path):
+    (tmp_path / "n.csv").write_text("review\nfine\n\nbad\n")
+    said = shell(*predict(prompt, tmp_path / "n.csv", tmp_path / "out.csv"))
+    assert "1 of 3 rows have an empty cell" in said.err
+    found = read_file(tmp_path / "out.csv")
+    assert [row["review"] for row in found] == ["fine", "", "bad"]
+
+
 def test_values_are_written_as_they_were_read(shell, prompt, tmp_path):
     row = {"review": "fine", "n": 7, "flag": True, "none": None, "list": [1, "ü"]}
     (tmp_path / "n.jsonl").write_text(json.dumps(row) + '\n{"review": "x"}\n')

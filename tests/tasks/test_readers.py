@@ -36,6 +36,43 @@ def test_json_keeps_its_types_and_skips_empty_lines(tmp_path):
     assert read_file(tmp_path / "rows.jsonl") == rows
 
 
+def test_columns_without_name_or_cells_are_what_spreadsheets_append(tmp_path):
+    (tmp_path / "rows.csv").write_text("text,,\na,,\nb,,\n")
+    found = read_file(tmp_path / "rows.csv")
+    assert found == [{"text": "a", "": ""}, {"text": "b", "": ""}]
+
+
+def test_one_column_without_a_name_keeps_its_cells(tmp_path):
+    (tmp_path / "rows.csv").write_text(",text\n0,a\n1,b\n")
+    found = read_file(tmp_path / "rows.csv")
+    assert found == [{"": "0", "text": "a"}, {"": "1", "text": "b"}]
+
+
+ONE_COLUMN = {
+    "text\na\n\nb": ["a", "", "b"],
+    "text\r\na\r\n\r\nb\r\n": ["a", "", "b"],
+    "text\n\n\na\n": ["", "", "a"],
+    "text\na\n\n": ["a"],
+    "text\na\n\n\n": ["a", ""],
+    'text\na\n""\n': ["a", ""],
+    "\n\ntext\na\n": ["a"],
+    "text\n\n": [],
+}
+
+
+@pytest.mark.parametrize("content", ONE_COLUMN)
+def test_a_blank_line_of_one_column_is_an_empty_cell(content, tmp_path):
+    (tmp_path / "rows.csv").write_bytes(content.encode())
+    found = read_file(tmp_path / "rows.csv")
+    assert [row["text"] for row in found] == ONE_COLUMN[content]
+
+
+def test_blank_lines_of_several_columns_are_skipped_before_the_header_too(tmp_path):
+    (tmp_path / "rows.csv").write_text("\n\na,b\n\n1,2\n\n\n3,4\n\n")
+    found = read_file(tmp_path / "rows.csv")
+    assert found == [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]
+
+
 NOT_CLOSED = "a quote opens a cell here and is not closed"
 BROKEN = {
     "quote open to the end, in the last cell": (
@@ -67,6 +104,12 @@ BROKEN = {
     "huge cell": ("rows.csv", f"a\n1\n{'x' * 200_000}\n", "line 3: field larger than"),
     "too few cells": ("rows.csv", "a,b\n1\n", "line 2: the row has 1 cells, the"),
     "too many cells": ("rows.csv", "a,b\n1,2\n1,2,3,4\n", "line 3: the row has 4"),
+    "cells below two columns without a name": (
+        "rows.csv",
+        "text,,\na,,\nb,x1,y1\n",
+        "no names for the columns 2, 3, and line 3 has 'x1' in column 2",
+    ),
+    "a cell below the second of them": ("rows.tsv", "\t\n\ty1\n", "in column 2: name"),
     "equal columns": ("rows.csv", "a,a\n1,2\n", "has two columns 'a'"),
     "NUL": ("rows.csv", "a,b\n1,\0\n", "line 2: there is a NUL character"),
     "no JSON": ("rows.jsonl", '{"a": 1}\n{oops\n', "line 2: this is not JSON"),

@@ -114,6 +114,15 @@ def test_a_fold_that_is_not_there_is_refused(fold, of):
         cv_split(hold_out(task_of(a=20, b=20)), fold, of=of)
 
 
+@pytest.mark.parametrize("counts", [{"a": 3, "b": 3, "c": 3}, CASES["many answers"]])
+def test_folds_of_answers_that_are_all_rarer_than_folds(counts):
+    counts = {answer: min(count, 4) for answer, count in counts.items()}
+    tested = [cv_split(task_of(**counts), fold).test["text"] for fold in range(5)]
+    sizes = [len(texts) for texts in tested]
+    assert max(sizes) - min(sizes) <= 1
+    assert len(set().union(*tested)) == sum(sizes) == sum(counts.values())
+
+
 def test_few_rows_to_learn_and_as_many_others_to_choose_by():
     task = task_of(a=50, b=30, c=20)
     few = few_rows(task, 12, seed=1)
@@ -123,6 +132,41 @@ def test_few_rows_to_learn_and_as_many_others_to_choose_by():
         assert Counter(split["answer"]) == {"a": 4, "b": 4, "c": 4}
     assert few_rows(task, 12, seed=1).train["text"] == learnt
     assert few_rows(task, 12, seed=2).train["text"] != learnt
+
+
+def test_the_seed_draws_which_answers_get_a_row_more():
+    task, more = task_of(a=20, b=20, c=20, d=20), set()
+    for seed in range(20):
+        few = few_rows(task, 5, seed)
+        learnt, chosen = Counter(few.train["answer"]), Counter(few.dev["answer"])
+        assert learnt == chosen and sorted(learnt.values()) == [1, 1, 1, 2]
+        assert not set(few.train["text"]) & set(few.dev["text"])
+        more |= {max(learnt, key=learnt.get)}
+    assert more == set("abcd")
+
+
+def test_with_more_answers_than_rows_none_is_always_left_out():
+    task, met = task_of(**{f"x{i:02}": 6 for i in range(48)}), set()
+    for seed in range(10):
+        few = few_rows(task, 32, seed)
+        assert len(set(few.train["answer"])) == 32
+        assert few.train["answer"] == few.dev["answer"]
+        met |= set(few.train["answer"])
+    assert met == set(task.answers)
+
+
+@pytest.mark.parametrize(
+    ("counts", "n"),
+    [
+        ({"a": 5, "b": 5}, 5),
+        ({f"x{i}": 1 for i in range(30)}, 15),
+        ({"a": 9, "b": 1}, 1),
+    ],
+)
+def test_odd_rows_are_drawn_too_where_they_are_needed(counts, n):
+    few = few_rows(task_of(**counts), n, seed=0)
+    drawn = few.train["text"][:] + few.dev["text"][:]
+    assert len(few.train) == len(few.dev) == n and len(set(drawn)) == 2 * n
 
 
 @pytest.mark.parametrize(("n", "said"), [(0, "must be 1 or more"), (60, "cannot be")])
@@ -167,6 +211,7 @@ def test_the_seed_draws_the_groups():
         ({"answer_column": "verdict"}, "no column 'verdict'"),
         ({"dev": 0.01}, "dev must be a share"),
         ({"test": 0.9}, "test must be a share"),
+        ({"dev": 0.5, "test": 0.5}, "dev=0.5 and test=0.5 leave no rows to learn"),
     ],
 )
 def test_what_cannot_be_split_by_group_is_refused(options, message):
@@ -178,6 +223,48 @@ def test_what_cannot_be_split_by_group_is_refused(options, message):
 def test_too_few_groups_are_refused():
     with pytest.raises(DataError, match="2 different values of 'who' are too few"):
         pt.tasks.split_rows(grouped(6), "who", answer_column="label")
+
+
+@pytest.mark.parametrize(
+    ("dev", "test"),
+    [(0.4, 0.5), (0.2, 0.4), (0.4, 0.2), (0.4, 0.4), (0.1, 0.45), (0.5, 0.4)],
+)
+def test_shares_come_near_to_what_was_asked(dev, test):
+    rows = [
+        {"who": f"w{i // 2}", "answer": "ab"[i // 2 % 5 == 0], "n": i}
+        for i in range(200)
+    ]
+    parts = pt.tasks.split_rows(rows, "who", dev=dev, test=test)
+    for name, share in (("dev", dev), ("test", test)):
+        assert len(parts[name]) / 200 == pytest.approx(share, abs=0.051)
+        rare = Counter(row["answer"] for row in parts[name])["b"]
+        assert rare / len(parts[name]) == pytest.approx(0.2, abs=0.05)
+    assert sorted(row["n"] for part in parts.values() for row in part) == [*range(200)]
+
+
+def test_each_share_gets_a_group_where_there_are_few():
+    rows = [{"who": str(i % 4), "answer": "a", "n": i} for i in range(40)]
+    parts = pt.tasks.split_rows(rows, "who", dev=0.4, test=0.5)
+    assert [len(rows) for rows in parts.values()] == [10, 10, 20]
+
+
+def test_groups_are_drawn_where_each_row_has_its_own_answer():
+    rows = [{"who": f"w{i // 2}", "answer": f"x{i}"} for i in range(40)]
+    first, other = (pt.tasks.split_rows(rows, "who", seed=seed) for seed in (0, 1))
+    assert [len(rows) for rows in first.values()] == [24, 8, 8]
+    assert first != other
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), "", " "])
+@pytest.mark.parametrize("column", ["who", "label"])
+def test_a_row_without_a_group_or_an_answer_is_refused(column, value):
+    rows = grouped()
+    rows[7][column] = value
+    with pytest.raises(DataError, match=f"1 of 60 .* '{column}'; the first is row 7"):
+        pt.tasks.split_rows(rows, "who", answer_column="label")
+    del rows[7][column]
+    with pytest.raises(DataError, match=f"nothing in '{column}'"):
+        pt.tasks.split_rows(rows, "who", answer_column="label")
 
 
 def test_rows_are_named_by_what_is_in_them():
