@@ -24,9 +24,10 @@ def score_beside_controls(prompt: Prompt, task: Task) -> str:
     tables, note = [_line("this prompt", tuned)], ""
     try:
         plain = evaluate(Prompt(prompt.lm, words), task)
-        tables += [_line("its words alone", plain), controls(task, prompt.lm, words)]
     except PtlearnError as error:
-        note = f"\nNo controls, for its words cannot stand alone: {error}"
+        note = f"\nNo controls: without virtual tokens, rows cannot be read: {error}"
+    else:
+        tables += [_line("its words alone", plain), controls(task, prompt.lm, words)]
     table = pd.concat(tables)[["accuracy", "low", "high"]]
     return (
         f"{table.to_string(float_format='{:.3f}'.format)}\n"

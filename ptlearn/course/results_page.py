@@ -15,6 +15,7 @@ from ..errors import StudyError
 from ..mechanisms.catalogue import Experiment, experiments
 from ..mechanisms.run import experiment_results
 from ..mechanisms.tables import mechanism_summary
+from ..mechanisms.traces import Trace
 from ..studies.defaults import ENCODERS, defaults_studies, rate_regrets
 from ..studies.precision import CONTRAST, precision_studies
 from ..studies.robustness import reliability
@@ -259,6 +260,7 @@ def _experiment_table(frame: pd.DataFrame) -> pd.DataFrame:
             "after 20 steps": [f"{v:.2f}" for v in found["at_20"]],
             "after 60 steps": [f"{v:.2f}" for v in found["at_60"]],
             "move / rate": [f"{v:.3g}" for v in found["multiplier"]],
+            "later move": [f"{v:.2g}" for v in found["later_move"]],
             "runs": found["runs"],
         }
     )
@@ -266,14 +268,13 @@ def _experiment_table(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _how_the_experiments_ran() -> str:
     return (
-        "A probe found each arm's rate: the one at which the table moves by .015 in a "
-        "step. Others are the arms with the rate of another arm, and SGD, which has "
-        "three moves. Later the moves drift apart: those of the LSTM and of the "
-        "residual MLP become two to three times as long as those of the bare table "
-        "and of the MLP. `why/README.md` says what a row holds. Three seeds an arm, "
-        "whose lowest and highest stand beside the mean: an interval from three would "
-        "say little. *Move / rate* is the table's move in one of the first steps, "
-        "over the rate.\n"
+        "A probe found each arm's rate: the one at which the table moves by "
+        f"{Trace.move:g} in a step. Not so the arms that take another arm's rate, and "
+        "those with SGD, which are tried at several moves. Later they drift apart: "
+        "*later move* is the mean after step 20. *Move / rate* is the move in one of "
+        "the first steps, over the rate. `why/README.md` says what a row holds. The "
+        "seeds of an arm are three: their lowest and highest stand beside the mean, "
+        "for an interval would say little.\n"
     )
 
 

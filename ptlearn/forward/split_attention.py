@@ -93,10 +93,9 @@ def split_cache(states: list[tuple[Tensor, Tensor]]) -> DynamicCache:
 
 def can_split(model) -> bool:
     """Whether the architecture lets its attention be chosen by name."""
-    config = model.config
-    return getattr(
-        model, "_supports_attention_backend", False
-    ) and config._attn_implementation in ("sdpa", NAME)
+    # Another thread may just be using split attention.
+    known = model.config._attn_implementation in ("sdpa", NAME)
+    return known and getattr(model, "_supports_attention_backend", False)
 
 
 @contextmanager

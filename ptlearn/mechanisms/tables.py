@@ -27,10 +27,10 @@ def mechanism_summary(frame: pd.DataFrame) -> pd.DataFrame:
         and ``highest``: at the last step (nats a row); ``at_start``, ``at_20``, ...:
         at other steps, the step before a switch among them; ``runs`` and ``failed``
         (not finite); ``rate``; ``multiplier``: how far the table moves in one of the
-        first steps, over the rate; ``move``: the mean of steps 11 to 20, a coordinate;
-        ``coupling`` and ``descent``: mean cosine
-        of two virtual tokens' moves, and of the move with straight down, over all
-        steps; ``start_length`` and ``end_length`` of a vector.
+        first steps, over the rate; ``move`` and ``later_move``: the mean of steps 11
+        to 20, and of those after them, a coordinate; ``coupling`` and ``descent``:
+        mean cosine of two virtual tokens' moves, and of the move with straight down,
+        over all steps; ``start_length`` and ``end_length`` of a vector.
     """
     traces = frame[frame["kind"] == "trace"]
     return pd.DataFrame.from_dict(
@@ -64,6 +64,7 @@ def _trace_line(runs: pd.DataFrame) -> dict:
         "rate": mean(lambda row: row["rates"][0]),
         "multiplier": mean(_multiplier),
         "move": mean(early_move),
+        "later_move": mean(_later_move),
         "coupling": mean(lambda row: np.mean(row["couplings"])),
         "descent": mean(lambda row: np.mean(row["descents"])),
         "start_length": mean(lambda row: np.mean(row["start_lengths"])),
@@ -92,6 +93,10 @@ def early_move(row: Mapping) -> float:
     """
     moves = row["moves"]
     return float(np.mean(moves[FIRST_STEPS] or moves or np.nan))
+
+
+def _later_move(row: Mapping) -> float:
+    return float(np.mean(row["moves"][FIRST_STEPS.stop :] or np.nan))
 
 
 def _multiplier(row: pd.Series) -> float:

@@ -16,9 +16,9 @@ sets at hand. The folds are fixed: a fold on which an arm does better widens not
 What it does not cover. Other training sets. The folds' training sets share most of
 their rows, and no estimate of that variance is free of bias (Bengio and Grandvalet
 2004). The corrected resampled t (Nadeau and Bengio 2003) stands beside it: it takes the
-spread between folds and allows for the rows that they share, so its interval is wider.
-A large p-value of it would not do, for few folds give that too. Nor does
-it cover runs that broke off: they are left out, and ``missing`` counts them.
+spread between folds and allows for the rows that they share. Its interval is given, not
+its p-value: that is large with few folds, whatever the difference. Runs that broke off
+are not covered either: they are left out, and ``missing`` counts them.
 
 How well it covers, in simulated studies with a known truth
 (``tests/studies/test_coverage.py``). Seeds beyond the first of each fold say how much
