@@ -47,12 +47,13 @@ class MadeUpTrials(Executor):
     """Gives made-up rows at once, and keeps the trials in the order they came."""
 
     def __init__(self, most: int = 10_000):
-        self.trials, self.most = [], most
+        self.trials, self.beside, self.most = [], {}, most
 
     def submit(self, _, trial, *arguments):
         if len(self.trials) == self.most:
             raise KeyboardInterrupt
         self.trials.append(trial)
+        self.beside[trial] = arguments
         future = Future()
         future.set_result(made_up(trial))
         return future

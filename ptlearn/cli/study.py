@@ -102,8 +102,10 @@ def list_(model: Model = None, results: Results = None) -> None:
     from ..studies.store import read_folder
     from ..studies.study import num_done
 
-    rows = read_folder(_folder(results))
+    folder = _folder(results)
+    rows = read_folder(folder)
     for study in _chosen(course_studies(), model):
+        study = study.in_folder(folder)
         tier = "first tier" if study.name in FIRST_TIER else "second tier"
         counts = f"{num_done(study, rows):4d} of {study.size():4d} runs"
         print(f"{study.name:16} {counts}  {tier:12} {study.question}")
@@ -172,6 +174,7 @@ def relatives(
         typer.Option(min=0, help="Begin no run that may not be over by then."),
     ] = None,
     workers: Workers = 2,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     model: Model = None,
     results: Annotated[
         Path | None,
@@ -190,7 +193,9 @@ def relatives(
     elif timings:
         print(timing_summary(run_timings(study, results)).to_string())
     else:
-        frame = run_relatives(study, results, workers=workers, minutes=minutes)
+        frame = run_relatives(
+            study, results, workers=workers, minutes=minutes, device=device
+        )
         print(relatives_summary(frame, study).round(3).to_string())
 
 

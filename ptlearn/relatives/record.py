@@ -15,7 +15,7 @@ from ..evaluation.report import Report, evaluate
 from ..lm.language_model import LanguageModel
 from ..lm.load import load_lm
 from ..prompts.prompt import Prompt
-from ..studies.prepare import arithmetic
+from ..studies.prepare import arithmetic, processor_name
 from ..studies.provenance import code_version, versions
 from ..studies.run import hits_to_text
 from ..tasks.task import load_task
@@ -29,13 +29,16 @@ START = "ptlearn.relatives.record"
 DIGITS = 6
 
 
-def run_trial(trial: Trial, threads: int = 1) -> dict[str, Any]:
+def run_trial(trial: Trial, threads: int = 1, device: str = "cpu") -> dict[str, Any]:
     """Run a trial in this process and return its row.
 
     Parameters
     ----------
     trial : Trial
     threads : int
+    device : str
+        As in ``load_lm``. The memory that the row tells of is the process's alone, not
+        a GPU's.
 
     Returns
     -------
@@ -51,7 +54,7 @@ def run_trial(trial: Trial, threads: int = 1) -> dict[str, Any]:
     """
     started = time.perf_counter()
     with arithmetic(threads):
-        lm = load_lm(trial.model, device="cpu")
+        lm = load_lm(trial.model, device=device)
         before = peak_mb()
         found = _runner(trial)(trial, lm)
     return {
@@ -65,6 +68,7 @@ def run_trial(trial: Trial, threads: int = 1) -> dict[str, Any]:
         "peak_mb": peak_mb(),
         "code": code_version(start=START),
         "versions": versions() | _peft_version(),
+        "device": processor_name(lm),
         "threads": threads,
         "seconds": round(time.perf_counter() - started, 2),
     }

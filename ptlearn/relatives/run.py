@@ -35,6 +35,7 @@ def run_relatives(
     *,
     minutes: float | None = None,
     threads: int = 1,
+    device: str = "auto",
     tell=print,
 ) -> pd.DataFrame:
     """Run what the comparison still lacks, the most important first.
@@ -52,6 +53,9 @@ def run_relatives(
         Where the trials run. None: new processes here.
     workers, threads : int
         Processes side by side, where no executor is given; threads of each.
+    device : str
+        Of the trials that learn or score, as in ``load_lm``. Those that show what a
+        method costs are on the CPU everywhere, so that their memory can be compared.
     minutes : float, optional
         Begin no trial that may not be over by then; None: all of them.
     tell : callable
@@ -86,7 +90,8 @@ def run_relatives(
                 if trial.key in rows or trial.key in waiting or late:
                     continue
                 waiting.add(trial.key)
-                pending[pool.submit(run_trial, trial, threads)] = stage, trial
+                place = "cpu" if stage == "cost" else device
+                pending[pool.submit(run_trial, trial, threads, place)] = stage, trial
 
         submit()
         for (stage, _), row in as_they_end(pending, "the comparison of relatives"):

@@ -104,11 +104,17 @@ def device_name(job: Job) -> str:
     """Return the kind of processor, such as "cpu x86_64 AVX2" or a GPU's name."""
     if job.is_guess:
         return f"cpu {platform.machine()}"
-    place = _loaded(job.model, job.dtype).device
+    return processor_name(_loaded(job.model, job.dtype))
+
+
+def processor_name(lm: LanguageModel) -> str:
+    """Return the kind of processor that a language model computes on."""
+    place = lm.device
     if place.type == "cuda":
         return f"cuda {torch.cuda.get_device_name(place)}"
     instructions = torch.backends.cpu.get_cpu_capability()
-    if job.dtype == "bfloat16" and has_bfloat16_instructions(place):
+    in_bfloat16 = lm.product_dtype == torch.bfloat16
+    if in_bfloat16 and has_bfloat16_instructions(place):
         instructions += " BF16"  # which give other bits than the imitation
     return f"{place.type} {platform.machine()} {instructions}"
 

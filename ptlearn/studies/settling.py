@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from .job import Job
+from .nearest import WORDS as NEAREST_WORDS
 from .rates import Protocol
 from .staged import StagedStudy
 from .store import read_folder
@@ -41,6 +42,8 @@ MAIN = (
 CROSS_VALIDATED = Protocol()
 OWN_SPLIT = Protocol(tuning_fold=None, folds=(None,), seeds_per_fold=5)
 FEW_SHOT = replace(OWN_SPLIT, tuning_seeds=(101, 102, 103, 104), seeds_per_fold=8)
+MORE_DRAWS = replace(FEW_SHOT, seeds_per_fold=24, first_seed=2000)
+"""Three times as many draws as ``FEW_SHOT``, none of them among those."""
 
 
 def _arms(base: Job, named: dict[str, dict]) -> tuple[Arm, ...]:
@@ -103,15 +106,15 @@ def _hypernyms() -> StagedStudy:
     )
 
 
-def _reviews() -> StagedStudy:
+def _reviews(name: str, question: str, protocol: Protocol) -> StagedStudy:
     mixed = {"mixed": {"template": "Review: {text}[V:4]\nSentiment: {answer}"}}
     baselines = _baselines("Review: {text}\nSentiment: {answer}")
     return StagedStudy(
-        "reviews",
-        "Movie reviews with 32 rows to learn from: the same questions",
+        name,
+        question,
         _arms(REVIEW, _encoders(REVIEW_WORDS) | mixed | baselines),
         (*MAIN, ("mixed", "bare"), ("bare", "8 demonstrations")),
-        FEW_SHOT,
+        protocol,
     )
 
 
@@ -126,17 +129,18 @@ def _topics() -> StagedStudy:
     )
 
 
-def _starts() -> dict[str, dict]:
+def _starts(task: str) -> dict[str, dict]:
     return {
         "N(0, 1)": {"init": "paper"},
         "vocabulary sample": {"init": "vocabulary"},
         "task words": {"init": "task"},
         "answer words": {"init": "answers"},
+        "nearest words": {"init": f"words: {NEAREST_WORDS[task]}"},
     }
 
 
 def _words(name: str, base: Job, words: dict, protocol: Protocol) -> StagedStudy:
-    arms = {"bare": {}, "bare, words": words} | _starts()
+    arms = {"bare": {}, "bare, words": words} | _starts(base.task)
     return StagedStudy(
         name,
         "Which vectors should virtual tokens start from?",
@@ -182,12 +186,22 @@ def settling_studies() -> dict[str, StagedStudy]:
     studies = (
         _facts(),
         _hypernyms(),
-        _reviews(),
+        _reviews(
+            "reviews",
+            "Movie reviews with 32 rows to learn from: the same questions",
+            FEW_SHOT,
+        ),
         _topics(),
         _words("starts_facts", CITY, CITY_WORDS, CROSS_VALIDATED),
         _words("starts_hypernyms", KIND, KIND_WORDS, OWN_SPLIT),
         _controls(),
         _places(),
+        # Most of "reviews" was undecided: the same at the same rates, on new draws.
+        _reviews(
+            "reviews_again",
+            "Movie reviews with 32 rows again, on 24 new draws of them",
+            MORE_DRAWS,
+        ),
     )
     return {study.name: study for study in studies}
 

@@ -178,3 +178,12 @@ def test_timings_are_taken_once_and_kept_apart(tmp_path):
     again = run_timings(study, tmp_path, NothingMayRun(), tell=lambda text: None)
     assert len(again) == 4 and len(timings(tmp_path)) == 4
     assert relatives_results(study, tmp_path).empty
+
+
+def test_what_a_method_costs_is_measured_on_the_cpu_wherever_the_rest_runs(tmp_path):
+    executor = MadeUpTrials()
+    run(tmp_path, executor, device="cuda")
+    places = {trial: place for trial, (_, place) in executor.beside.items()}
+    costs = {STUDY.cost_trial(m, t) for t in STUDY.tasks for m in STUDY.methods}
+    assert {places[trial] for trial in costs} == {"cpu"}
+    assert {places[trial] for trial in set(places) - costs} == {"cuda"}
