@@ -83,12 +83,17 @@ def test_the_readme_shows_the_picture_of_all_that_was_found():
 @pytest.mark.slow
 def test_the_readme_reads_its_picture_rightly():
     judged = findings.found()
-    verdicts = {name: of["verdict"] for name, of in judged.groupby("contrast")}
-    (on_facts, on_reviews) = verdicts["bare against best wording"]
-    assert on_facts == "better" != on_reviews, "ahead on facts, not on reviews"
-    for encoder in ("LSTM", "MLP", "residual MLP"):
-        assert "better" not in set(verdicts[f"{encoder} against bare"])
-    assert list(dict.fromkeys(judged["study"])) == ["facts", "reviews"], "two tasks"
+    found = judged.set_index(["contrast", "task"])["verdict"]
+    tasks = ["facts", "hypernyms", "reviews", "topics"]
+    assert sorted(set(judged["task"])) == tasks, "four tasks"
+    ahead = found["bare against best wording"] == "better"
+    assert ahead.to_dict() == {task: task != "reviews" for task in tasks}
+    encoders = [found[f"{e} against bare"] for e in ("LSTM", "MLP", "residual MLP")]
+    assert all(set(of.index) == set(tasks) for of in encoders)
+    assert "better" not in {verdict for of in encoders for verdict in of}
+    assert "undecided" in {verdict for of in encoders for verdict in of}
+    assert found["bare against 5 after", "facts"] == "better"
+    assert found["16 after against 5 after", "facts"] == "equivalent"
 
 
 def test_the_report_renews_picture_and_words_of_the_readme(tmp_path, monkeypatch):

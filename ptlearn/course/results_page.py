@@ -28,6 +28,7 @@ from ..training.config import LEARNING_RATES
 BEGIN = "<!-- from here on made by: ptlearn study report -->"
 END = "<!-- up to here -->"
 WORDING = "best wording"
+STILL_FALLING = "ended by the limit of steps"
 OVER_FOLDS = "90 % interval, other training sets too"
 DOTS_PER_INCH = 110
 FIGURES = {
@@ -237,6 +238,7 @@ def _arm_table(frame: pd.DataFrame) -> pd.DataFrame:
         line["lowest, highest"] = (
             f"{runs['score'].min():.3f}, {runs['score'].max():.3f}"
         )
+        line |= _training(runs)
         if name in below.index:
             share = below.loc[name]
             line["runs below the wording"] = (
@@ -245,6 +247,17 @@ def _arm_table(frame: pd.DataFrame) -> pd.DataFrame:
             )
         lines.append(line)
     return pd.DataFrame(lines)
+
+
+def _training(runs: pd.DataFrame) -> dict[str, str]:
+    """Return how far training came; an empty dict for what was not trained."""
+    if "stopped" not in runs or runs["stopped"].isna().all():
+        return {}
+    first = runs["first_losses"].str[0].mean()
+    return {
+        "training loss, first and last": f"{first:.2f}, {runs['last_loss'].mean():.2f}",
+        STILL_FALLING: f"{(runs['stopped'] == 'done').sum()} of {len(runs)}",
+    }
 
 
 def _experiment_table(frame: pd.DataFrame) -> pd.DataFrame:

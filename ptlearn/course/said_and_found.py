@@ -19,6 +19,10 @@ from ..studies.verdict import verdicts
 
 NOT_RUN = "not run yet"
 TASKS = ("facts", "hypernyms", "reviews", "topics")
+TASK_NAMES = dict(
+    zip(("city_country", "kind_of", "movie_sentiment", "topic"), TASKS, strict=True)
+)
+"""What the course calls a task in a table: the name of its main study."""
 STARTS = ("starts_facts", "starts_hypernyms")
 
 
@@ -103,6 +107,13 @@ SAID = (
         "bare, words",
     ),
     Said(
+        "Virtual tokens around the input beat as many after it",
+        "asked by this course",
+        "bare",
+        "5 after",
+        ("places",),
+    ),
+    Said(
         "More virtual tokens do better",
         "Lester et al. 2021",
         "16 after",
@@ -133,9 +144,10 @@ def table(
     Returns
     -------
     DataFrame
-        A line for each claim and study: ``claim``, ``source``, ``study``, ``contrast``,
-        ``difference`` with its 95 % interval ``low`` and ``high`` and the 90 % interval
-        ``low90`` and ``high90``, ``runs``, ``planned``, ``verdict``. The planned
+        A line for each claim and study: ``claim``, ``source``, ``study``, ``task`` (by
+        the name of its main study), ``contrast``, ``difference`` with its 95 % interval
+        ``low`` and ``high`` and the 90 % interval ``low90`` and ``high90``, ``runs``,
+        ``planned``, ``verdict``. The planned
         comparisons of a study are one family for Holm's correction, those that were
         added after the runs another. Where runs are missing, the numbers are NaN and
         the verdict says so.
@@ -143,8 +155,8 @@ def table(
     studies = settling_results(folder or stored_folder())
     said = list(said)
     lines = [line for study, rows in studies for line in _judged(study, rows, said)]
-    columns = ["claim", "source", "study", "contrast", "difference", "low", "high"]
-    columns += ["low90", "high90", "runs", "planned", "verdict"]
+    columns = ["claim", "source", "study", "task", "contrast", "difference", "low"]
+    columns += ["high", "low90", "high90", "runs", "planned", "verdict"]
     frame = pd.DataFrame(lines, columns=columns)
     order = {one.claim: i for i, one in enumerate(said)}
     return frame.sort_values(
@@ -169,6 +181,7 @@ def _judged(study: StagedStudy, rows: pd.DataFrame, said: list[Said]) -> Iterato
             "claim": one.claim,
             "source": one.source,
             "study": study.name,
+            "task": TASK_NAMES[study.arms[0].job.task],
             "contrast": " against ".join(pair),
             "planned": pair in planned,
             **found.get(pair, {"verdict": NOT_RUN}),

@@ -24,7 +24,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "wording_bars",
         ],
         "folding": ["fold_before_after"],
-        "found": ["differences_by_study"],
+        "found": ["differences_by_task"],
         "geometry": ["token_geometry", "token_paths"],
         "mechanisms": [
             "coupling",

@@ -1,24 +1,29 @@
 """The course in one figure: every comparison of the studies, with its intervals."""
 
+from itertools import accumulate
+
 import pandas as pd
 from matplotlib.figure import Figure
 
 from .style import COLOURS, LIGHT, MARKERS, in_style, new_figure, short
 
+GAP = 0.9
+"""Free lines between two comparisons."""
+
 
 @in_style
-def differences_by_study(
+def differences_by_task(
     judged: pd.DataFrame,
     *,
     smallest_effect: float = 0.05,
     title: str = "Which difference each comparison found",
 ) -> Figure:
-    """Draw each comparison's difference, a mark for each study that was run.
+    """Draw each comparison's difference, a line for each task that it was run on.
 
     Parameters
     ----------
     judged : DataFrame
-        A line for each comparison and study: ``contrast``, ``study``, ``difference``
+        A line for each comparison and task: ``contrast``, ``task``, ``difference``
         (NaN where it was not run), ``low90``, ``high90``, ``low`` and ``high``.
     smallest_effect : float
         Half the width of the band: differences inside it are too small to matter.
@@ -30,31 +35,37 @@ def differences_by_study(
         band the first arm of the comparison is ahead.
     """
     run = judged[judged["difference"].notna()]
-    contrasts = list(dict.fromkeys(run["contrast"]))
-    studies = list(dict.fromkeys(run["study"]))
-    fig = new_figure(1.5 + (0.15 + 0.12 * len(studies)) * len(contrasts))
+    run = run.assign(place=_places(run["contrast"]))
+    lines_in_all = run["place"].max() if len(run) else 0
+    fig = new_figure(1.6 + 0.19 * lines_in_all)
     ax = fig.subplots()
     ax.axvspan(-smallest_effect, smallest_effect, color=LIGHT, alpha=0.35, lw=0)
     ax.axvline(0, color="black", linestyle="--", lw=1)
-    for number, (study, lines) in enumerate(run.groupby("study", sort=False)):
-        colour = COLOURS[number % len(COLOURS)]
-        shift = 0.6 * ((number + 0.5) / len(studies) - 0.5)
-        places = lines["contrast"].map(contrasts.index) + shift
-        ax.hlines(places, lines["low"], lines["high"], color=colour, lw=1.2)
-        ax.hlines(places, lines["low90"], lines["high90"], color=colour, lw=4)
-        ax.plot(
-            lines["difference"],
-            places,
-            MARKERS[number % len(MARKERS)],
-            color=colour,
-            mec="black",
-            ms=6,
-            label=study,
-        )
-    ax.set_yticks(range(len(contrasts)), [short(name, 40) for name in contrasts])
+    tasks = list(dict.fromkeys(run["task"]))
+    for task, colour, marker in zip(tasks, COLOURS, MARKERS, strict=False):
+        lines = run[run["task"] == task]
+        places, style = lines["place"], {"color": colour}
+        ax.hlines(places, lines["low"], lines["high"], lw=1.2, **style)
+        ax.hlines(places, lines["low90"], lines["high90"], lw=4, **style)
+        style |= {"mec": "black", "ms": 6, "label": task}
+        ax.plot(lines["difference"], places, marker, **style)
+    middles = run.groupby("contrast", sort=False)["place"].mean()
+    ax.set_yticks(middles, [short(name, 40) for name in middles.index])
     ax.invert_yaxis()
+    ax.margins(y=0.02)
     ax.grid(False, axis="y")
-    if studies:
-        fig.legend(fontsize="small", loc="outside lower center", ncols=len(studies))
+    if tasks:
+        fig.legend(fontsize="small", loc="outside lower center", ncols=len(tasks))
     ax.set(xlabel="difference in score (band: too small to matter)", title=title)
     return fig
+
+
+def _places(contrasts: pd.Series) -> list[float]:
+    """Return a height for each line: comparisons in their order, with gaps between."""
+    order = list(dict.fromkeys(contrasts))
+    sizes = contrasts.value_counts()[order].to_list() if order else []
+    tops = dict(
+        zip(order, accumulate([0.0, *(size + GAP for size in sizes)]), strict=False)
+    )
+    within = contrasts.groupby(contrasts).cumcount()
+    return [tops[name] + n for name, n in zip(contrasts, within, strict=True)]

@@ -8,20 +8,20 @@ from ptlearn import plots
 
 
 def judged(*lines):
-    columns = ["contrast", "study", "difference"]
+    columns = ["contrast", "task", "difference"]
     frame = pd.DataFrame(lines, columns=columns)
     ends = {"low90": -0.02, "high90": 0.02, "low": -0.03, "high": 0.03}
     return frame.assign(**{name: frame["difference"] + d for name, d in ends.items()})
 
 
-def test_a_mark_for_each_study_that_was_run():
+def test_a_mark_for_each_task_that_was_run():
     table = judged(
         ("LSTM against bare", "facts", 0.01),
         ("LSTM against bare", "reviews", -0.2),
         ("mixed against bare", "facts", 0.1),
         ("mixed against bare", "reviews", np.nan),
     )
-    fig = drawn(plots.differences_by_study(table))
+    fig = drawn(plots.differences_by_task(table))
     (ax,) = axes(fig)
     names = [label.get_text() for label in ax.get_yticklabels()]
     assert names == ["LSTM against bare", "mixed against bare"]
@@ -32,15 +32,20 @@ def test_a_mark_for_each_study_that_was_run():
     assert [t.get_text() for t in legend.get_texts()] == ["facts", "reviews"]
 
 
-def test_marks_of_one_comparison_do_not_hide_each_other():
-    studies = ["facts", "hypernyms", "reviews", "topics"]
-    table = judged(*(("LSTM against bare", study, 0.0) for study in studies))
-    (ax,) = axes(drawn(plots.differences_by_study(table)))
+def test_lines_of_one_comparison_stand_apart_and_nearer_than_the_next():
+    tasks = ["facts", "hypernyms", "reviews", "topics"]
+    table = judged(
+        *(("LSTM against bare", task, 0.0) for task in tasks),
+        ("mixed against bare", "hypernyms", 0.0),
+    )
+    (ax,) = axes(drawn(plots.differences_by_task(table)))
     marks = [line for line in ax.lines if line.get_marker() not in ("", "None")]
-    heights = sorted(float(line.get_ydata()[0]) for line in marks)
-    assert np.diff(heights).min() > 0.1
-    assert max(heights) - min(heights) < 0.9, "nearer to each other than to the next"
+    heights = sorted(float(y) for line in marks for y in line.get_ydata())
+    steps = np.diff(heights)
+    assert (steps[:3] == 1).all() and steps[3] > 1.5
+    first, second = ax.get_yticks()
+    assert first == np.mean(heights[:4]) and second == heights[4]
 
 
 def test_nothing_run_is_an_empty_figure():
-    drawn(plots.differences_by_study(judged(("a against b", "facts", np.nan))))
+    drawn(plots.differences_by_task(judged(("a against b", "facts", np.nan))))

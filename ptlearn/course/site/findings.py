@@ -34,7 +34,7 @@ def found(folder: Path | None = None) -> pd.DataFrame:
 def draw(judged: pd.DataFrame, folder: Path) -> str:
     """Save the picture in a folder; return it as Markdown, with its description."""
     effect = Rule().smallest_effect
-    figure = plots.differences_by_study(judged, smallest_effect=effect)
+    figure = plots.differences_by_task(judged, smallest_effect=effect)
     figure.savefig(folder / PICTURE, dpi=DOTS_PER_INCH, metadata={"Software": None})
     return f"![{describe(judged)}]({PICTURE})"
 
@@ -58,12 +58,12 @@ def renew_readme(clone: Path = REPOSITORY) -> list[Path]:
 def describe(judged: pd.DataFrame) -> str:
     """Say in words what the picture shows."""
     parts = []
-    for study, lines in judged.groupby("study", sort=False):
+    for task, lines in judged.groupby("task", sort=False):
         counts = lines["verdict"].value_counts()
         told = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
         widest = lines.loc[lines["difference"].abs().idxmax()]
         parts.append(
-            f"on {study}: {told}; the largest is {widest['difference']:+.3f} "
+            f"on {task}: {told}; the largest is {widest['difference']:+.3f} "
             f"({widest['contrast']})"
         )
     number = judged["contrast"].nunique()
@@ -71,14 +71,14 @@ def describe(judged: pd.DataFrame) -> str:
 
 
 def table(judged: pd.DataFrame) -> str:
-    """Write the claims as a Markdown table, with a column for each study."""
-    studies = list(dict.fromkeys(judged["study"]))
-    lines = [["what is said, and by whom", *studies]]
+    """Write the claims as a Markdown table, with a column for each task."""
+    tasks = list(dict.fromkeys(judged["task"]))
+    lines = [["what is said, and by whom", *tasks]]
     lines.append(["---"] * len(lines[0]))
     for (claim, source), group in judged.groupby(["claim", "source"], sort=False):
-        cells = {line["study"]: _cell(line) for line in group.to_dict("records")}
+        cells = {line["task"]: _cell(line) for line in group.to_dict("records")}
         said = f"{claim}<br>*{source}*"
-        lines.append([said, *(cells.get(name, "") for name in studies)])
+        lines.append([said, *(cells.get(name, "") for name in tasks)])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
@@ -95,7 +95,7 @@ def how_to_read(judged: pd.DataFrame) -> str:
     rule = Rule()
     asked = [
         f"*{name}*: {load_study(name).question.partition(':')[0].lower()}"
-        for name in dict.fromkeys(judged["study"])
+        for name in dict.fromkeys(judged["task"])
     ]
     text = (
         f"The tasks are {'; '.join(asked)}.\n\n*Better* and *worse*: the difference "

@@ -150,7 +150,7 @@ JUDGED = pd.DataFrame(
     columns=[
         "claim",
         "source",
-        "study",
+        "task",
         "contrast",
         "difference",
         "verdict",
@@ -164,7 +164,7 @@ JUDGED = pd.DataFrame(
 )
 
 
-def test_the_table_has_a_line_a_claim_and_a_column_a_study():
+def test_the_table_has_a_line_a_claim_and_a_column_a_task():
     head, _, helps, words = findings.table(JUDGED).splitlines()
     assert head == "| what is said, and by whom | facts | reviews |"
     assert "**better**<br>+0.200 [+0.160,&nbsp;+0.240] | **undecided**<br>" in helps
