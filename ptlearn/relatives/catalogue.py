@@ -43,7 +43,7 @@ SECONDS = {
     "full fine-tuning": 200,
     "linear probe": 60,
 }
-"""Guessed seconds of a trial with few rows, used until a row says better."""
+"""Guessed seconds of a trial with few rows, used until a CPU's row says better."""
 SHORT_SECONDS = 30
 
 
@@ -215,12 +215,16 @@ class RelativesStudy:
 
 
 def seconds_of(trial: Trial, rows: Mapping[str, dict]) -> float:
-    """Return how long a trial will take: the median of rows like it, or a guess."""
+    """Return a trial's seconds on a CPU: the median of rows like it, or a guess.
+
+    Rows of a GPU say nothing about a CPU's time, so they are passed over.
+    """
     same = ("method", "task", "rows", "score_test", "model", "steps")
     alike = sorted(
         row["seconds"]
         for row in rows.values()
         if row.get("kind") == "trial"
+        and not (row.get("device") or "").startswith("cuda")
         and all(row[name] == getattr(trial, name) for name in same)
     )
     if alike:

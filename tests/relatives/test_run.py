@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from small_relatives import SHORT, STUDY, MadeUpTrials, made_up
 
-from ptlearn.relatives.catalogue import FEW, NO_STEP, RelativesStudy
+from ptlearn.relatives.catalogue import FEW, NO_STEP, RelativesStudy, seconds_of
 from ptlearn.relatives.record import run_trial, saved_bytes
 from ptlearn.relatives.run import (
     FILES,
@@ -102,6 +102,20 @@ def test_the_plan_counts_what_is_left_by_the_seconds_of_the_rows(tmp_path):
     assert (done["done"], done["left"], done["seconds"]) == (3, 0, 30)
     assert after["city_country", "LoRA", "search"]["left"] == 0
     assert after["city_country", "prefix tuning", "count"]["left"] == 3
+
+
+def test_the_seconds_of_a_gpu_promise_nothing_for_a_cpu():
+    trial = STUDY.trial("LoRA", "city_country", 8, seed=1000, lr=0.01)
+    fast = made_up(trial) | {"seconds": 3.0, "device": "cuda NVIDIA H200"}
+    slow = made_up(trial) | {"seconds": 70.0, "device": "cpu x86_64 AVX512"}
+    # The first rows that were stored don't say where they ran: all on a CPU.
+    early = made_up(trial) | {"seconds": 90.0}
+    unnamed = made_up(trial) | {"seconds": 90.0, "device": None}
+    guess = seconds_of(trial, {})
+    assert seconds_of(trial, {"fast": fast}) == guess > 3
+    assert seconds_of(trial, dict(enumerate([fast, fast, slow]))) == 70
+    for cpu in (early, unnamed):
+        assert seconds_of(trial, dict(enumerate([fast, fast, cpu]))) == 90
 
 
 def test_the_course_compares_every_method_on_two_tasks_with_few_and_all_rows():
