@@ -14,22 +14,25 @@ from .. import plots
 from ..errors import StudyError
 from ..mechanisms.catalogue import Experiment, experiments
 from ..mechanisms.run import experiment_results
-from ..mechanisms.tables import mechanism_summary
 from ..mechanisms.traces import Trace
 from ..studies.defaults import ENCODERS, defaults_studies, rate_regrets
 from ..studies.precision import CONTRAST, precision_studies
-from ..studies.robustness import reliability
 from ..studies.settling import settling_results
 from ..studies.staged import StagedStudy, is_complete
 from ..studies.study import Study, results
 from ..studies.verdict import verdicts
-from ..training.config import LEARNING_RATES
+from .results_tables import (
+    arm_table,
+    as_markdown,
+    default_rates,
+    differences,
+    experiment_table,
+    now_and_before,
+    verdict_table,
+)
 
 BEGIN = "<!-- from here on made by: ptlearn study report -->"
 END = "<!-- up to here -->"
-WORDING = "best wording"
-STILL_FALLING = "ended by the limit of steps"
-OVER_FOLDS = "90 % interval, other training sets too"
 DOTS_PER_INCH = 110
 FIGURES = {
     "step_or_direction": {"": plots.grafts, "_sgd": plots.sgd_and_adam},
@@ -76,7 +79,7 @@ def results_page(folder: str | Path) -> str:
         if missing:
             parts.append(part + f"{missing} runs are not done yet.\n")
             continue
-        part += f"{len(frame)} runs.\n\n{_table(_experiment_table(frame))}"
+        part += f"{len(frame)} runs.\n\n{as_markdown(experiment_table(frame))}"
         for end in FIGURES[experiment.name]:
             file = f"figures/why_{experiment.name}{end}.png"
             part += f"\n![{experiment.question}]({file})\n"
@@ -124,7 +127,8 @@ def _study_part(study: StagedStudy, frame: pd.DataFrame) -> str:
     )
     if not is_complete(study, frame):
         return part + "\nNo verdict before all of them are.\n"
-    part += f"\n{_table(_verdict_table(study, frame))}\n{_table(_arm_table(frame))}"
+    part += f"\n{as_markdown(verdict_table(study, frame))}"
+    part += f"\n{as_markdown(arm_table(frame))}"
     return part + (
         f"\n![Differences with their intervals](figures/{study.name}.png)\n"
         "\n![Dev loss by rate and by move of the table]"
@@ -139,7 +143,7 @@ def _defaults_part(folder: str | Path) -> str:
         "Each encoder's rate is the one that loses least on the worst of four tasks. "
         "The columns of the studies say how many nats of dev loss it lies above the "
         "task's own best rate, which stands in brackets.\n\n"
-        f"{_table(_default_rates(regrets))}"
+        f"{as_markdown(default_rates(regrets))}"
     )
     for study in defaults_studies().values():
         frame = results(study, folder)
@@ -149,10 +153,10 @@ def _defaults_part(folder: str | Path) -> str:
         part += " No setting was chosen on this task.\n\n"
         found = verdicts(frame, [(f"{a}, now", f"{a}, before") for a in ENCODERS])
         steps = frame.groupby("arm")["steps_taken"].mean()
-        table = _differences(found)
-        table.insert(1, "score", [_now_and_before(frame, a) for a in ENCODERS])
+        table = differences(found)
+        table.insert(1, "score", [now_and_before(frame, a) for a in ENCODERS])
         table["steps now"] = [f"{steps[f'{a}, now']:.0f}" for a in ENCODERS]
-        part += _table(table)
+        part += as_markdown(table)
     return part
 
 
@@ -173,110 +177,9 @@ def _precision_part(folder: str | Path) -> str:
         frame = results(study, folder)
         part += "\n" + _progress(study, frame)
         if len(frame) == study.size():
-            part += "\n\n" + _table(_differences(verdicts(frame, [CONTRAST])))
-            part += "\n" + _table(_arm_table(frame))
+            part += "\n\n" + as_markdown(differences(verdicts(frame, [CONTRAST])))
+            part += "\n" + as_markdown(arm_table(frame))
     return part
-
-
-def _default_rates(regrets: pd.DataFrame) -> pd.DataFrame:
-    lines = []
-    for arm, encoder in ENCODERS.items():
-        rate = LEARNING_RATES[encoder]
-        line = {"encoder": f"{arm} (`{encoder}`)", "default rate": rate}
-        for study, tried in regrets[regrets["arm"] == arm].groupby("study", sort=False):
-            best = tried.loc[tried["regret"].idxmin(), "lr"]
-            lost = tried.loc[tried["lr"] == rate, "regret"].item()
-            line[study] = f"{lost:.2f} ({best:g})"
-        lines.append(line)
-    return pd.DataFrame(lines)
-
-
-def _now_and_before(frame: pd.DataFrame, arm: str) -> str:
-    means = frame.groupby("arm")["score"].mean()
-    return f"{means[f'{arm}, now']:.3f}, {means[f'{arm}, before']:.3f}"
-
-
-def _verdict_table(study: StagedStudy, frame: pd.DataFrame) -> pd.DataFrame:
-    found = verdicts(frame, study.contrasts, study.rule)
-    # The rows that helped to choose rates: those of the tuning fold and its dev fold.
-    tuned_on = study.protocol.tuning_fold
-    without = found
-    if tuned_on is not None:
-        held = (tuned_on, (tuned_on + 1) % len(study.protocol.folds))
-        without = verdicts(frame, study.contrasts, study.rule, without_folds=held)
-    table = _differences(found)
-    if tuned_on is not None:
-        table["without the rows that chose"] = list(without["verdict"])
-        table[OVER_FOLDS] = _intervals(found, "folds_low90", "folds_high90")
-    return table
-
-
-def _differences(found: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "comparison": found.index,
-            "difference": [_signed(d) for d in found["difference"]],
-            "95 % interval": _intervals(found, "low", "high"),
-            "90 % interval": _intervals(found, "low90", "high90"),
-            "p (Holm)": [f"{p:.3f}" for p in found["p_holm"]],
-            "runs, rows": [
-                f"{r}, {n}" for r, n in zip(found["runs"], found["rows"], strict=True)
-            ],
-            "verdict": [f"**{v}**" for v in found["verdict"]],
-        }
-    )
-
-
-def _arm_table(frame: pd.DataFrame) -> pd.DataFrame:
-    final = frame[frame["final"]]
-    arms = final.groupby("arm", sort=False)
-    below = reliability(frame, WORDING) if WORDING in arms.groups else pd.DataFrame()
-    lines = []
-    for name, runs in arms:
-        line = {"arm": name, "rate": runs["lr"].iloc[0], "runs": len(runs)}
-        line |= {"score": f"{runs['score'].mean():.3f}"}
-        line["lowest, highest"] = (
-            f"{runs['score'].min():.3f}, {runs['score'].max():.3f}"
-        )
-        line |= _training(runs)
-        if name in below.index:
-            share = below.loc[name]
-            line["runs below the wording"] = (
-                f"{share['below']:.0f} of {share['runs']:.0f} "
-                f"[{share['low']:.2f}, {share['high']:.2f}]"
-            )
-        lines.append(line)
-    return pd.DataFrame(lines)
-
-
-def _training(runs: pd.DataFrame) -> dict[str, str]:
-    """Return how far training came; an empty dict for what was not trained."""
-    if "stopped" not in runs or runs["stopped"].isna().all():
-        return {}
-    first = runs["first_losses"].str[0].mean()
-    return {
-        "training loss, first and last": f"{first:.2f}, {runs['last_loss'].mean():.2f}",
-        STILL_FALLING: f"{(runs['stopped'] == 'done').sum()} of {len(runs)}",
-    }
-
-
-def _experiment_table(frame: pd.DataFrame) -> pd.DataFrame:
-    found = mechanism_summary(frame)
-    return pd.DataFrame(
-        {
-            "arm": found.index,
-            "dev loss at the end": [f"{v:.3f}" for v in found["dev_loss"]],
-            "lowest, highest": [
-                f"{low:.2f}, {high:.2f}"
-                for low, high in zip(found["lowest"], found["highest"], strict=True)
-            ],
-            "after 20 steps": [f"{v:.2f}" for v in found["at_20"]],
-            "after 60 steps": [f"{v:.2f}" for v in found["at_60"]],
-            "move / rate": [f"{v:.3g}" for v in found["multiplier"]],
-            "later move": [f"{v:.2g}" for v in found["later_move"]],
-            "runs": found["runs"],
-        }
-    )
 
 
 def _how_the_experiments_ran() -> str:
@@ -289,29 +192,6 @@ def _how_the_experiments_ran() -> str:
         "seeds of an arm are three: their lowest and highest stand beside the mean, "
         "for an interval would say little.\n"
     )
-
-
-def _intervals(found: pd.DataFrame, low: str, high: str) -> list[str]:
-    pairs = zip(found[low], found[high], strict=True)
-    return [f"{_signed(a)} to {_signed(b)}" for a, b in pairs]
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.3f}"
-
-
-def _table(frame: pd.DataFrame) -> str:
-    """Write a table in Markdown; a cell without a value stays empty."""
-    head = [str(column) for column in frame.columns]
-    lines = [head, ["---"] * len(head)]
-    for row in frame.itertuples(index=False):
-        lines.append(["" if pd.isna(value) else _cell(value) for value in row])
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
-
-
-def _cell(value) -> str:
-    text = f"{value:g}" if isinstance(value, float) else str(value)
-    return text.replace("|", "\\|")
 
 
 def _figures(folder: str | Path) -> Iterator[tuple[str, Figure]]:
