@@ -107,14 +107,14 @@ SAID = (
         "bare, words",
     ),
     Said(
-        "Virtual tokens around the input beat as many after it",
+        "Virtual tokens around the input beat as many behind it",
         "asked by this course",
         "bare",
         "5 after",
         ("places",),
     ),
     Said(
-        "More virtual tokens do better",
+        "More virtual tokens (behind the input) do better",
         "Lester et al. 2021",
         "16 after",
         "5 after",
