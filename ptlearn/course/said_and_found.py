@@ -127,6 +127,13 @@ SAID = (
         "random weights",
         ("tuned_controls",),
     ),
+    Said(
+        "A tuned score needs true labels",
+        "asked by this course",
+        "bare",
+        "shuffled labels",
+        ("tuned_controls",),
+    ),
 )
 
 
