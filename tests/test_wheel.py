@@ -46,6 +46,7 @@ def wheel(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_the_wheel_has_the_data_and_the_tokenizer_and_no_lessons(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     assert "ptlearn/_data/README.md" in names

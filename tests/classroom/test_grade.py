@@ -74,6 +74,7 @@ def test_what_nbgrader_is_asked_and_given(grade, work, monkeypatch):
     assert "'TQDM_DISABLE': '1'" in said and "SECRET" not in said
 
 
+@pytest.mark.slow
 def test_a_submission_that_does_not_end_is_ended_with_its_children(
     grade, work, monkeypatch
 ):

@@ -31,6 +31,7 @@ def doctor(prompt, data, *more):
 WORDS = ["--label", "0=good", "--label", "1=bad"]
 
 
+@pytest.mark.slow
 def test_each_check_is_a_line_and_the_end_says_what_is_not_seen(
     shell, prompt, labelled
 ):
@@ -40,17 +41,20 @@ def test_each_check_is_a_line_and_the_end_says_what_is_not_seen(
     assert "0 of 12 are surely wrong" in said.out and "eight rows" in said.out
 
 
+@pytest.mark.slow
 def test_the_file_of_a_prompt_is_as_good_as_its_folder(shell, prompt, labelled):
     file = prompt / "prompt.safetensors"
     assert "[OK]   fields" in shell(*doctor(file, labelled, *WORDS)).out
 
 
+@pytest.mark.slow
 def test_what_is_surely_wrong_gives_exit_code_1(shell, prompt, labelled):
     said = shell(*doctor(prompt, labelled), code=1)
     assert "[FAIL] answers: 100% of the rows" in said.out
     assert "What to do: Give the labels and the candidates the same words" in said.out
 
 
+@pytest.mark.slow
 def test_a_budget_is_asked_of_every_row(shell, prompt, labelled):
     said = shell(*doctor(prompt, labelled, *WORDS, "--max-tokens", 3), code=1)
     assert "longer than 3 tokens" in said.out

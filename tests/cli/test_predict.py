@@ -28,6 +28,7 @@ def predict(prompt, data, out, *more) -> list:
     return ["predict", "--prompt", prompt, "--data", data, "--out", out, *more]
 
 
+@pytest.mark.slow
 def test_answers_are_those_of_the_prompt(shell, prompt, tmp_path):
     rows = [{"review": 'a film, "so-so"', "note": "0012"}, {"review": "ü", "note": ""}]
     data = write_csv(tmp_path / "new.csv", rows)
@@ -44,6 +45,7 @@ def test_answers_are_those_of_the_prompt(shell, prompt, tmp_path):
     assert [float(r["log_prob"]) for r in found] == pytest.approx(wanted, abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl"])
 def test_predictions_in_every_format(suffix, shell, prompt, data, tmp_path):
     out = tmp_path / "new" / f"out{suffix}"
@@ -54,6 +56,7 @@ def test_predictions_in_every_format(suffix, shell, prompt, data, tmp_path):
     assert all(float(row["log_prob"]) < 0 for row in found)
 
 
+@pytest.mark.slow
 def test_values_are_read_as_in_training(shell, prompt, tmp_path):
     """A number in JSON is the text that the same cell of a CSV file gives."""
     (tmp_path / "n.jsonl").write_text('{"review": 7}\n{"review": null}\n')
@@ -73,6 +76,7 @@ def test_a_blank_line_of_one_column_is_a_row_with_an_answer(shell, prompt, tmp_p
     assert [row["review"] for row in found] == ["fine", "", "bad"]
 
 
+@pytest.mark.slow
 def test_values_are_written_as_they_were_read(shell, prompt, tmp_path):
     row = {"review": "fine", "n": 7, "flag": True, "none": None, "list": [1, "ü"]}
     (tmp_path / "n.jsonl").write_text(json.dumps(row) + '\n{"review": "x"}\n')
@@ -85,6 +89,7 @@ def test_values_are_written_as_they_were_read(shell, prompt, tmp_path):
 # --- rows that cannot be answered -----------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl"])
 def test_a_row_that_is_too_long_does_not_cost_the_others(
     suffix, shell, prompt, tmp_path
@@ -102,6 +107,7 @@ def test_a_row_that_is_too_long_does_not_cost_the_others(
     assert not found[0]["error"] and not found[2]["error"]
 
 
+@pytest.mark.slow
 def test_rows_of_which_none_can_be_answered(shell, prompt, tmp_path):
     data = write_csv(tmp_path / "n.csv", [{"review": LONG}] * 2)
     said = shell(*predict(prompt, data, tmp_path / "out.csv"), code=3)
@@ -123,6 +129,7 @@ def test_a_missing_column_names_those_there_are(refused, prompt, tmp_path):
     assert "It has: reviews, id" in message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("column", "text"), [("predicted", "fine"), ("log_prob", "fine"), ("error", LONG)]
 )

@@ -21,6 +21,7 @@ def prompt(tmp_path):
     return made.save(tmp_path / "prompt")
 
 
+@pytest.mark.slow
 def test_it_listens_on_this_computer_unless_told_otherwise(shell, prompt, served):
     said = shell("serve", "--prompt", prompt)
     assert "http://127.0.0.1:8000 answers" in said.out and "/predict -d" in said.out

@@ -40,6 +40,7 @@ def test_list_says_what_is_done(folder):
     assert "0 of   92 runs  first tier" in lines["wording"]
 
 
+@pytest.mark.slow
 def test_plan_times_a_few_steps_and_runs_nothing(tmp_path):
     found = shell("plan", STUDY.name, "--model", "tiny", "--results", tmp_path)
     assert found.exit_code == 0, found.output

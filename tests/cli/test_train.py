@@ -28,6 +28,7 @@ def train(data, out, *more, steps=4) -> list:
 # --- a whole run ----------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_words_that_cannot_stand_alone_cost_no_prompt(shell, data, tmp_path):
     dev = write_csv(tmp_path / "dev.csv", ROWS[:4] + [ROWS[4] | {"review": ""}])
     out = tmp_path / "my-prompt"
@@ -38,6 +39,7 @@ def test_words_that_cannot_stand_alone_cost_no_prompt(shell, data, tmp_path):
     assert pt.Prompt.load(out, pt.load_lm("tiny")).template.text == template
 
 
+@pytest.mark.slow
 def test_a_run_prints_its_score_and_leaves_a_prompt(shell, data, tmp_path):
     out = tmp_path / "my-prompt"
     said = shell(*train(data, out, "--encoder", "residual-lstm")).out
@@ -60,6 +62,7 @@ def test_defaults_are_those_of_fit(shell):
         assert shown == str(getattr(defaults, option)), option
 
 
+@pytest.mark.slow
 def test_options_reach_the_run(shell, data, tmp_path):
     task = read_task(
         data, None, pt.Template(TEMPLATE), "stars", {"1": "good", "0": "bad"}
@@ -93,6 +96,7 @@ def test_a_folder_that_another_process_trains_into_is_refused(refused, data, tmp
     assert "another process is training into" in said and "another --out" in said
 
 
+@pytest.mark.slow
 def test_a_finished_prompt_is_not_overwritten(shell, refused, data, tmp_path):
     shell(*train(data, tmp_path / "p", steps=1))
     assert "holds a finished prompt" in refused(*train(data, tmp_path / "p"))
@@ -118,6 +122,7 @@ BAD_OPTIONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", BAD_OPTIONS)
 def test_bad_options_are_refused_and_leave_no_folder(case, refused, data, tmp_path):
     options, said = BAD_OPTIONS[case]
@@ -136,6 +141,7 @@ def test_labels_that_make_no_sense_are_a_matter_of_usage(
     assert "Usage:" in message and "--label" in message and said in message
 
 
+@pytest.mark.slow
 def test_a_run_that_diverges_leaves_the_folder_free(shell, refused, data, tmp_path):
     assert "lower lr" in refused(*train(data, tmp_path / "p", "--lr", "1e38"))
     assert not (tmp_path / "p" / "unfinished").exists()
@@ -231,6 +237,7 @@ def unfinished(shell, data, tmp_path, monkeypatch):
     return tmp_path / "p"
 
 
+@pytest.mark.slow
 def test_another_command_does_not_go_on_with_it(shell, refused, data, unfinished):
     message = refused(*train(data, unfinished, "--seed", "1"))
     assert "seed: 0 there, 1 here" in message

@@ -19,6 +19,7 @@ PLAIN = {
 NARROW = {"OPT, narrow embedding", "ALBERT, narrow embedding"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(ARCHITECTURES) - {"RWKV"}))
 def test_a_whole_round_works(name):
     said = try_architecture(name)

@@ -16,6 +16,7 @@ def patients(ward):
     return {patient._diagnosis: patient for patient in ward.values()}
 
 
+@pytest.mark.slow
 def test_there_are_eight_with_a_fault_each(ward, patients):
     assert list(ward) == list("ABCDEFGH")
     assert set(patients) == set(clinic.DIAGNOSES) == set(clinic.LOOK_AT)
@@ -66,6 +67,7 @@ def test_shuffled_labels_are_the_same_labels_on_other_rows(patients):
         assert 2 * sum(wrong) == len(wrong)
 
 
+@pytest.mark.slow
 def test_the_doctor_proves_what_must_hold_exactly(ward):
     said = clinic.doctor_says(ward, eight_rows=False).set_index("it has")["about it"]
     for proved in (

@@ -144,6 +144,7 @@ def test_the_report_names_failures_and_the_outcome_says_so(monkeypatch, capsys):
     assert doctor.doctor()
 
 
+@pytest.mark.slow
 def test_a_check_that_breaks_is_a_failure_and_hides_no_other(monkeypatch):
     def broken():
         raise RuntimeError("out of order")

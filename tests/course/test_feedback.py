@@ -27,6 +27,7 @@ def test_the_file_begins_with_a_mark_and_breaks_a_quote(path):
         pt.Task.from_rows(path, answer_column="label")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_all_faults_of_rows_are_in_it(tmp_path, seed):
     path = feedback.write(tmp_path / "f.csv", seed, broken_quote=False)

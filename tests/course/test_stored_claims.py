@@ -71,6 +71,7 @@ def final_runs(study: str, arm: str) -> pd.DataFrame:
     return runs
 
 
+@pytest.mark.slow
 def test_a_mixed_prompt_lowers_the_loss_of_its_words_in_every_run():
     wording = final_runs("facts", "best wording")["test_log_probs"]
     losses = final_runs("facts", "mixed, words")["dev_losses"]

@@ -17,6 +17,7 @@ def model_of(name):
     return causal_lm(name) if name in CAUSAL else masked_lm(name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*CAUSAL, *MASKED])
 def test_each_head_shares_out_one(name):
     tuner = pt.PromptTuner(model_of(name), MIXED, init="paper")

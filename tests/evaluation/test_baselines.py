@@ -54,6 +54,7 @@ def test_a_name_never_seen_is_guessed_from_its_pieces():
     assert found["naive Bayes"].tolist() == ["Germany", "France"]
 
 
+@pytest.mark.slow
 def test_controls_stand_beside_the_score(task, lm):
     frame = pt.controls(task, lm, "{text} {answer}", progress=False)
     assert list(frame.index) == ["majority", "naive Bayes", "random-weight LM"]

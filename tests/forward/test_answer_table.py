@@ -20,6 +20,7 @@ def one_by_one(prompt, answers):
     return torch.stack(columns, dim=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["llama, grouped-query, tied", "gpt2"])
 @pytest.mark.parametrize("batch_size", [1, 3, 16])
 def test_every_answer_gets_its_own_score(name, batch_size):

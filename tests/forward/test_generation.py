@@ -26,6 +26,7 @@ def test_it_writes_the_most_probable_tokens():
     assert any(wanted)
 
 
+@pytest.mark.slow
 def test_a_prompt_and_its_new_tokens_must_fit_into_the_window():
     lm = pt.load_lm("tiny")
     prompt = pt.PromptTuner(lm, "[V:5] {subject} {answer}").fold()

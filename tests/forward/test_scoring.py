@@ -283,6 +283,7 @@ def test_own_answers_score_as_they_do_among_others(kind, text):
         assert own.hits == among.hit
 
 
+@pytest.mark.slow
 def test_many_long_answers_among_each_other_score_as_each_does_alone():
     words = ["Papua", "New", "Guinea", "Brazil"]
     answers = [f"{a} {b} {c}" for a in words for b in words for c in words]

@@ -247,6 +247,7 @@ def test_the_context_window_is_what_the_model_can_take(save):
         lm.model(input_ids=torch.full((1, lm.context_window + 1), 5))
 
 
+@pytest.mark.slow
 def test_a_tokenizer_without_a_pad_token_gets_one_and_keeps_its_vocabulary(save):
     folder = save("gpt2")
     file = folder / "tokenizer_config.json"

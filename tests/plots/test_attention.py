@@ -38,6 +38,7 @@ def test_a_map_holds_the_mean_over_heads_and_the_bars_that_over_layers_too():
     assert len({group[0].get_hatch() for group in bars.containers}) == 2
 
 
+@pytest.mark.slow
 def test_all_maps_have_one_scale_from_zero_to_one():
     frames = {name: attention(seed)[0] for seed, name in enumerate("abc")}
     *maps, _ = axes(drawn(plots.attention_maps(frames)))

@@ -108,6 +108,7 @@ def test_wording_bars_draw_each_control_as_a_line():
     assert len({line.get_linestyle() for line in ax.lines if len(line.get_xdata())}) > 1
 
 
+@pytest.mark.slow
 def test_no_wording_of_a_task_is_cut_off():
     for task in map(pt.load_task, pt.task_names()):
         frame = wordings([0.1] * len(task.prompts)).assign(wording=task.prompts)

@@ -23,6 +23,7 @@ def test_token_geometry_compares_with_words_and_lengths():
     assert lengths.lines[0].get_xdata()[0] == pytest.approx(table[0].norm().item())
 
 
+@pytest.mark.slow
 def test_token_geometry_finds_the_nearest_token():
     lm = pt.load_lm("tiny")
     table = pt.PromptTuner(
@@ -33,6 +34,7 @@ def test_token_geometry_finds_the_nearest_token():
     assert texts[0] == "capital\n1.00" and texts[3] == "city\n1.00"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [0.0, float("nan")])
 def test_token_geometry_stands_zeros_and_gaps(value):
     lm = pt.load_lm("tiny")
@@ -58,6 +60,7 @@ def two_paths():
     return torch.stack([start, start + move / 2, start + move]), lm, planes
 
 
+@pytest.mark.slow
 def test_token_paths_are_the_tables_seen_in_each_plane(two_paths):
     tables, lm, planes = two_paths
     middle = lm.model.get_input_embeddings().weight.mean(dim=0)

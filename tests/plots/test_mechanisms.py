@@ -28,6 +28,7 @@ def looks(ax):
     }
 
 
+@pytest.mark.slow
 def test_an_arm_looks_the_same_in_all_figures(frames):
     arms = ["LSTM", "MLP", "bare", "residual MLP"]
     styles = plots.arm_styles(arms)
@@ -101,6 +102,7 @@ def test_rate_and_move_leaves_out_what_diverged():
     assert all(len(line.get_xdata()) == 1 for line in lines_with_points(left))
 
 
+@pytest.mark.slow
 def test_grafts_have_every_direction_with_every_length(frames):
     frame = frames["step_or_direction"]
     panels = axes(drawn(plots.grafts(frame)))
@@ -181,6 +183,7 @@ def test_loss_curves_draws_the_arms_that_are_named(frames):
     drawn(plots.loss_curves(frames["coupling"].iloc[:0]))
 
 
+@pytest.mark.slow
 def test_barriers_draws_each_line_and_the_mean_of_its_kind(frames):
     frame = frames["surface"]
     own, seeds, arms = axes(drawn(plots.barriers(frame)))

@@ -25,6 +25,7 @@ def texts(ax):
     return [text.get_text() for text in ax.texts]
 
 
+@pytest.mark.slow
 def test_incomplete_scores_are_open_and_say_how_many_runs(summary):
     left, right = axes(drawn(plots.relatives_quality(summary, METRICS)))
     assert texts(left) == ["not run yet", "1 of 3"]

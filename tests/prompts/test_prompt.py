@@ -268,6 +268,7 @@ def test_a_failed_overwrite_leaves_the_old_prompt(lm, prompt, tmp_path, monkeypa
     assert pt.Prompt.load(tmp_path, lm).template == prompt.template
 
 
+@pytest.mark.slow
 def test_a_copied_or_pickled_prompt_says_the_same(prompt):
     """A user's process pool pickles what it sends to a worker."""
     for other in (copy.deepcopy(prompt), pickle.loads(pickle.dumps(prompt))):
@@ -369,6 +370,7 @@ def changed_config(lm):
     return pt.LanguageModel(model, lm.tokenizer, lm.kind, lm.name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [changed_tokenizer, changed_config])
 def test_another_tokenizer_or_config_is_warned_of(lm, prompt, tmp_path, change):
     prompt.save(tmp_path)
@@ -377,6 +379,7 @@ def test_another_tokenizer_or_config_is_warned_of(lm, prompt, tmp_path, change):
         pt.Prompt.load(tmp_path, other)
 
 
+@pytest.mark.slow
 def test_the_same_model_under_other_versions_is_not_warned_of(lm, prompt, tmp_path):
     lm.tokenizer(["a", "b c"], padding=True)  # leaves its mark on the tokenizer
     prompt.save(tmp_path)

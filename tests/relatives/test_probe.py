@@ -22,6 +22,7 @@ def probe(task):
     return LinearProbe(pt.load_lm("tiny", device="cpu"), WORDING).fit(task)
 
 
+@pytest.mark.slow
 def test_states_are_those_of_the_last_token_whatever_the_batch(probe, task):
     rows = list(task.test)
     states = probe.states(rows)

@@ -34,6 +34,7 @@ def gappy(whole):
     return whole[~lora & (whole["arm"] != "prefix tuning")]
 
 
+@pytest.mark.slow
 def test_the_summary_counts_runs_and_averages_hits(whole):
     line = relatives_summary(whole, STUDY).loc[(*CITY, "LoRA")]
     runs = whole[(whole["arm"] == "LoRA") & (whole["task"] == CITY[0]) & whole["final"]]
@@ -84,6 +85,7 @@ def test_without_all_of_prompt_tuning_nothing_is_judged(whole):
     assert set(relatives_verdicts(some, *CITY, STUDY)["verdict"]) == {"not complete"}
 
 
+@pytest.mark.slow
 def test_a_probe_has_no_part_in_verdicts_on_strict_p_at_1(whole):
     assert "linear probe" not in relatives_verdicts(whole, *CITY, STUDY).index
     assert "linear probe" in relatives_verdicts(whole, REVIEWS, 8, STUDY).index
@@ -96,6 +98,7 @@ def test_a_probe_has_no_part_in_verdicts_on_strict_p_at_1(whole):
     assert "linear probe" in guide[REVIEWS, 8]
 
 
+@pytest.mark.slow
 def test_the_guide_advises_only_on_complete_comparisons(whole, gappy):
     advice = decision_guide(whole, STUDY)[CITY]
     assert "LoRA keeps the least" in advice and "full fine-tuning" in advice
@@ -104,6 +107,7 @@ def test_the_guide_advises_only_on_complete_comparisons(whole, gappy):
     assert "17 of 22 runs" in decision_guide(gappy, STUDY)[CITY]
 
 
+@pytest.mark.slow
 def test_the_guide_takes_no_training_where_that_is_as_good(whole):
     # Every method has the hits of prompt tuning.
     same = whole.copy()

@@ -32,6 +32,7 @@ def test_the_key_names_what_decides_the_numbers():
     assert len(keys) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SETTINGS)
 def test_few_rows_are_drawn_by_the_seed_and_no_row_serves_twice(name):
     one, same, other = (

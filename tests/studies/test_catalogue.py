@@ -28,6 +28,7 @@ def test_the_first_tier_is_a_part_of_what_lessons_read():
         assert keys[part] <= keys["city_country"]
 
 
+@pytest.mark.slow
 def test_every_template_asks_for_columns_that_its_task_has():
     for study in course_studies().values():
         for arm in study.arms:
@@ -51,12 +52,14 @@ def test_every_trained_arm_of_the_first_tier_has_about_six_virtual_tokens():
                 assert tuner.num_virtual_tokens in (4, 5, 6), arm.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*FIRST_TIER, "start", "encoder", "shared_rate"])
 def test_what_lessons_read_is_stored_whole(name):
     study = load_study(name)
     assert num_done(study, read_folder(stored_folder())) == study.size()
 
 
+@pytest.mark.slow
 def test_best_wordings_are_the_ones_that_dev_chose():
     frame = results(load_study("wording"))
     for task, wording in BEST_WORDING.items():
@@ -64,6 +67,7 @@ def test_best_wordings_are_the_ones_that_dev_chose():
         assert own.loc[own["dev_score"].idxmax(), "template"] == wording
 
 
+@pytest.mark.slow
 def test_what_a_lesson_claims_of_one_live_run_holds_in_every_stored_seed():
     """Another processor trains along another path, so a claim needs a margin."""
     frame = results(load_study("city_country"))

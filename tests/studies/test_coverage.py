@@ -38,6 +38,7 @@ def test_the_interval_covers_normal_differences(shape, sds):
     assert 0.93 <= covered(normal_blocks(rng, STUDIES, shape, *sds)) <= 0.97
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [CONFIRM, PLAIN])
 @pytest.mark.parametrize(("seed", "most"), [(0, 0.98), (0.2, 0.97), (0.5, 0.97)])
 def test_the_interval_covers_differences_of_hits(shape, seed, most):
@@ -147,6 +148,7 @@ def test_a_difference_at_the_margin_is_called_equivalent_in_at_most_5_percent():
     assert shares.get("equivalent", 0) <= 0.06
 
 
+@pytest.mark.slow
 def test_no_difference_is_found_to_be_none():
     rng = np.random.default_rng(20)
     shares = verdict_shares(normal_blocks(rng, JUDGED, CONFIRM, 0.03, 0.21, 0.01))

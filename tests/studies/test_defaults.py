@@ -1,6 +1,7 @@
 """The defaults of ``fit`` follow the stored rows."""
 
 import pandas as pd
+import pytest
 
 from ptlearn.studies.catalogue import load_study
 from ptlearn.studies.defaults import (
@@ -15,6 +16,7 @@ from ptlearn.studies.store import stored_folder
 from ptlearn.training.config import LEARNING_RATES
 
 
+@pytest.mark.slow
 def test_each_default_rate_has_the_smallest_worst_regret_of_the_studies():
     regrets = rate_regrets(stored_folder())
     assert set(regrets["study"]) == set(CHOSEN_ON)
@@ -23,6 +25,7 @@ def test_each_default_rate_has_the_smallest_worst_regret_of_the_studies():
     }
 
 
+@pytest.mark.slow
 def test_the_regret_of_a_studys_own_rate_is_nothing():
     regrets = rate_regrets(stored_folder())
     own = regrets.groupby(["study", "arm"])["regret"].min()

@@ -26,6 +26,7 @@ def names(dataclass) -> set[str]:
     return {field.name for field in fields(dataclass)}
 
 
+@pytest.mark.slow
 def test_every_stored_row_has_the_key_of_its_settings():
     rows = read_folder(stored_folder())
     assert len(rows) >= 232
@@ -52,6 +53,7 @@ def test_a_changed_default_changes_the_key_of_the_jobs_that_take_it():
     assert Job("task", "{answer}", steps=300).key == new.key
 
 
+@pytest.mark.slow
 def test_a_changed_default_leaves_stored_rows_as_they_are():
     rows = read_folder(stored_folder())
     assert {LaterJob.from_row(row).key for row in rows.values()} == set(rows)

@@ -17,6 +17,7 @@ def test_the_words_are_those_of_the_stored_prompt(task, embedded_lm):
     assert nearest_words(table, embedded_lm) == WORDS[task]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("study", "task"), [("facts", "city_country"), ("hypernyms", "kind_of")]
 )
@@ -26,6 +27,7 @@ def test_the_prompt_is_the_bare_arms_first_confirming_run(study, task):
     assert (row["task"], row["seed"], row["cv_fold"] or 0) == (task, 1000, 0)
 
 
+@pytest.mark.slow
 def test_every_virtual_token_has_one_whole_word():
     lm = pt.load_lm("tiny")
     ids = lm.tokenizer("capital city Paris", add_special_tokens=False)["input_ids"]

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 import ptlearn as pt
 from ptlearn.studies import load_study
 from ptlearn.studies.prepare import prepared_task
@@ -40,6 +42,7 @@ def test_the_untrained_wordings_are_rows_of_the_wording_study():
     assert set(own) <= keys
 
 
+@pytest.mark.slow
 def test_what_lesson_07_reads_is_stored_whole():
     study = load_study("same_meaning")
     assert num_done(study, read_folder(stored_folder())) == study.size()

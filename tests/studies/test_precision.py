@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, replace
 
+import pytest
 import torch
 from small_study import BASE
 
@@ -36,6 +37,7 @@ def test_a_job_in_float32_has_the_key_it_had_before_there_was_a_choice():
     assert HALF.key != replace(HALF, dtype="float32").key
 
 
+@pytest.mark.slow
 def test_a_row_says_its_type_and_is_computed_in_it():
     row, exact = run_job(HALF), run_job(replace(HALF, dtype="float32"))
     assert (row["dtype"], exact["dtype"]) == ("bfloat16", "float32")
@@ -58,6 +60,7 @@ def test_a_processor_with_the_instructions_has_a_name_of_its_own(monkeypatch):
         assert "BF16" not in prepare.device_name(BASE)
 
 
+@pytest.mark.slow
 def test_a_row_in_bfloat16_is_verified_only_on_a_processor_like_its_own(tmp_path):
     row = run_job(HALF)
     row.pop("table")

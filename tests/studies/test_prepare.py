@@ -21,6 +21,7 @@ def test_shuffled_labels_keep_the_answers_and_the_other_splits():
     assert true.dev.to_list() == shuffled.dev.to_list()
 
 
+@pytest.mark.slow
 def test_few_examples_come_from_the_seed():
     few = [
         prepared_task(Job("movie_sentiment", "{answer}", per_answer=3, seed=seed))

@@ -69,6 +69,7 @@ def test_the_spread_is_that_of_seeds_not_of_easy_folds():
     assert np.isnan(found.loc["calm", "spread_p"])
 
 
+@pytest.mark.slow
 def test_brown_forsythe_rejects_equal_spreads_rarely():
     """With two runs a fold, deviations from the fold's mean would count twice."""
     rejected = {"calm": 0, "wild": 0}

@@ -17,6 +17,7 @@ from ptlearn.studies.run import run_job
 from ptlearn.studies.store import read_folder
 
 
+@pytest.mark.slow
 def test_a_row_holds_what_it_takes_to_repeat_it(true_folder):
     rows = read_folder(true_folder)
     assert len(rows) == STUDY.size() == 6
@@ -35,6 +36,7 @@ def test_a_row_holds_what_it_takes_to_repeat_it(true_folder):
             assert row["init_used"] == default and row["num_virtual_tokens"] == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "setting", [{"warmup": 0.5}, {"weight_decay": 0.5}, {"max_grad_norm": 0.1}]
 )

@@ -145,6 +145,7 @@ def test_without_a_plan_only_the_rates_are_searched(tmp_path):
     assert not frame["final"].any()
 
 
+@pytest.mark.slow
 def test_a_frozen_plan_lets_the_confirming_runs_begin(tmp_path):
     made_up = MadeUpRows(row_with_best_move(0.02))
     run(STUDY, tmp_path, made_up)
@@ -165,6 +166,7 @@ def test_a_frozen_plan_lets_the_confirming_runs_begin(tmp_path):
     assert trained["seed"].is_unique
 
 
+@pytest.mark.slow
 def test_arms_are_paired_by_their_seeds(tmp_path):
     made_up = MadeUpRows(row_with_best_move(0.02))
     run(STUDY, tmp_path, made_up)

@@ -55,6 +55,7 @@ def test_mean_interval_stands_little():
     assert np.isnan(mean_interval([])).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [3, 5])
 def test_the_interval_of_a_few_seeds_covers_what_it_says(seeds):
     """A percentile bootstrap of five seeds covers 83 %, and fails here."""

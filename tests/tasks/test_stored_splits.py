@@ -60,6 +60,7 @@ def test_shares_that_one_part_comes_near_to(options, drawn):
     assert hash_of(pt.tasks.split_rows(rows, "text", **options)) == drawn
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "n", "drawn"),
     [

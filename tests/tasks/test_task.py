@@ -45,6 +45,7 @@ def test_load_task_gives_splits_answers_and_wordings():
     assert repr(task).startswith("Task('city_country': 439 train")
 
 
+@pytest.mark.slow
 def test_loading_does_not_depend_on_the_working_directory(tmp_path):
     code = "from ptlearn.tasks import load_task; print(len(load_task('capital').test))"
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}

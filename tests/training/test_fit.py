@@ -83,6 +83,7 @@ def test_learning_lowers_the_loss_and_leaves_the_model_alone(lm, task):
     assert frame["dev_score"].notna().sum() == frame["dev_loss"].notna().sum() == 15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoder", ["none", "lstm"])
 def test_one_seed_gives_one_table_bit_for_bit(lm, task, encoder):
     tables = []
@@ -326,6 +327,7 @@ def test_resuming_in_an_empty_folder_starts(lm, task, tmp_path):
     assert len(history.records) == 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["contiguous", "transposed"], ids="init={}".format)
 @pytest.mark.parametrize("schedule", ["linear", "plateau"])
 def test_a_stopped_run_goes_on_to_the_same_bits(
