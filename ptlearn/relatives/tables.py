@@ -19,7 +19,7 @@ from .run import folder_of
 from .trial import METHODS, PROBE, PROMPTS, SETTINGS
 
 BASELINE = "prompt tuning"
-"""What every other method is compared with: the smallest that is trained."""
+"""What every other method is compared with: the smallest that trains a prompt."""
 NOT_COMPLETE = "not complete"
 UNCHANGED = (
     "best wording",
