@@ -63,7 +63,7 @@ PYTEST := OMP_NUM_THREADS=1 TQDM_DISABLE=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pyt
 test: setup lint  ## everything that CI runs
 	$(PYTEST) tests notebooks --nbval-lax --nbval-current-env --nbval-cell-timeout=600
 
-test-fast: $(READY)  ## what to run after changing a line: three minutes
+test-fast: $(READY)  ## what to run after changing a line: two minutes
 	$(PYTEST) tests -m "not slow and not lessons and not embedded"
 
 browser-test: site  ## web edition and JupyterLab in Chromium: a few minutes
