@@ -33,7 +33,6 @@ from .results_tables import (
 
 BEGIN = "<!-- from here on made by: ptlearn study report -->"
 END = "<!-- up to here -->"
-DOTS_PER_INCH = 110
 FIGURES = {
     "step_or_direction": {"": plots.grafts, "_sgd": plots.sgd_and_adam},
     "coupling": {"": plots.coupling},
@@ -57,9 +56,7 @@ def write_page(folder: str | Path) -> list[Path]:
     figures.mkdir(exist_ok=True)
     files = [page]
     for name, figure in _figures(folder):
-        files.append(figures / f"{name}.png")
-        # Without the version of matplotlib, the same rows give the same file.
-        figure.savefig(files[-1], dpi=DOTS_PER_INCH, metadata={"Software": None})
+        files.append(plots.save_picture(figure, figures / f"{name}.png"))
     return files
 
 

@@ -17,7 +17,7 @@ from ..files import short_hash
 from ..studies.prepare import arithmetic
 from ..studies.provenance import code_version, versions
 from .recording import short
-from .traces import Surface, Trace
+from .traces import Surface, Trace, start_table
 
 START = "ptlearn.mechanisms.lines"
 
@@ -31,7 +31,7 @@ class Line:
     first, second : str
         Keys of two traces of the same task, template, model and dev rows.
     first_end, second_end : "start" or "end"
-        Their first or their last table.
+        Their first or their last table. A line may begin at a start, not end there.
     points : int
         Evenly spaced, the ends included.
     """
@@ -50,7 +50,7 @@ class Line:
 
 
 def run_line(
-    line: Line, trace: Trace, first: list, second: list, threads: int = 1
+    line: Line, trace: Trace, first: list | None, second: list, threads: int = 1
 ) -> dict[str, Any]:
     """Evaluate a line in this process and return its row.
 
@@ -60,7 +60,8 @@ def run_line(
     trace : Trace
         One of its two traces: says on which surface the line lies.
     first, second : list, (num_virtual_tokens, token_dim)
-        The tables at the two ends.
+        The tables at the two ends. ``first`` is None where the line begins at the
+        start of ``trace``, which is made anew from its seeds.
 
     Returns
     -------
@@ -73,7 +74,10 @@ def run_line(
     with arithmetic(threads):
         surface = Surface(trace)
         ends = [
-            torch.tensor(end, device=surface.words.device) for end in (first, second)
+            start_table(trace, surface)
+            if end is None
+            else torch.tensor(end, device=surface.words.device)
+            for end in (first, second)
         ]
         losses = line_losses(surface, *ends, points=line.points)
     finite = all(math.isfinite(loss) for loss in losses)

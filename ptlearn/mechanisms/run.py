@@ -9,20 +9,18 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from safetensors.torch import load_file, save_file
-from torch import Tensor
 from tqdm.auto import tqdm
 
-from ..files import write_atomically
 from ..studies.executors import as_they_end, process_pool
 from ..studies.store import (
     append_row,
     default_folder,
     drop_torn_line,
+    load_table,
     only_writer,
     read_folder,
+    save_table,
     stored_folder,
-    table_path,
 )
 from .catalogue import Experiment, load_experiment
 from .lines import run_line
@@ -49,8 +47,8 @@ def run_experiment(
         A name in ``catalogue.experiments()``, or an experiment.
     folder : path, optional
         Holds ``NAME.jsonl``, to which each row is added as it comes, and the folder
-        ``tables``, with the first and the last table of each trace (``KEY.safetensors``
-        with ``start`` and ``end``). None: ``why`` below the folder of the studies.
+        ``tables``, with the last table of each trace. None: ``why`` below the folder of
+        the studies.
     executor : concurrent.futures.Executor, optional
         Where the traces run. None: ``workers`` new processes here.
     workers, threads : int
@@ -86,7 +84,9 @@ def run_experiment(
             ) as bar:
                 for arm, row in as_they_end(pending, f"experiment {experiment.name!r}"):
                     if "tables" in row:
-                        _save_tables(folder, row["key"], row.pop("tables"))
+                        # The first one follows from the trace's seeds.
+                        end = torch.tensor(row.pop("tables")[1])
+                        save_table(folder, row["key"], end)
                     about = {"experiment": experiment.name, "arm": arm}
                     append_row(path, about | row)
                     bar.set_postfix_str(arm)
@@ -124,20 +124,8 @@ def experiment_results(
     return pd.DataFrame(lines, columns=None if lines else NAMING)
 
 
-def load_tables(key: str, folder: str | Path | None = None) -> dict[str, Tensor]:
-    """Return a trace's first and last table, as ``start`` and ``end``."""
-    return load_file(table_path(_folder(folder, stored_folder()), key))
-
-
 def _folder(folder: str | Path | None, studies: Path) -> Path:
     return Path(folder) if folder is not None else studies / "why"
-
-
-def _save_tables(folder: Path, key: str, tables: list) -> None:
-    """Write the tables; before the row, so that a row is never without them."""
-    start, end = (torch.tensor(table) for table in tables)
-    with write_atomically(table_path(folder, key)) as temporary:
-        save_file({"start": start, "end": end}, temporary)
 
 
 def _submit_traces(
@@ -157,7 +145,8 @@ def _submit_lines(
     for arm, line, trace in experiment.between():
         if line.key in rows or rows[line.first]["error"] or rows[line.second]["error"]:
             continue
-        first = load_tables(line.first, folder)[line.first_end].tolist()
-        second = load_tables(line.second, folder)[line.second_end].tolist()
+        from_start = line.first_end == "start"
+        first = None if from_start else load_table(folder, line.first).tolist()
+        second = load_table(folder, line.second).tolist()
         pending[pool.submit(run_line, line, trace, first, second, threads)] = arm
     return pending

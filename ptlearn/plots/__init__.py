@@ -43,7 +43,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "scores": ["coverage_curves", "scores_by_task"],
         "studies": ["beside_baselines", "convergence", "verdicts", "what_helped"],
-        "style": ["arm_styles", "use_style"],
+        "style": ["arm_styles", "save_picture", "use_style"],
         "traces": ["barriers", "loss_curves", "switches"],
         "worlds": ["recall_and_guess", "union_of_prompts"],
     },

@@ -90,7 +90,12 @@ def append_row(path: Path, row: dict) -> None:
     StudyError
         If the disk is full or the file cannot be written.
     """
-    line = json.dumps(row | {CHECK: _check(row)}, ensure_ascii=False, allow_nan=False)
+    line = json.dumps(
+        row | {CHECK: _check(row)},
+        ensure_ascii=False,
+        allow_nan=False,
+        separators=(",", ":"),  # a tenth less for rows that are mostly numbers
+    )
     with _writing(path), open(path, "a", encoding="utf-8", newline="\n") as file:
         file.write(line + "\n")
         file.flush()

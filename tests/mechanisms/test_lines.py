@@ -1,12 +1,14 @@
 """The loss on lines between tables."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 from small_traces import BARE
 
 from ptlearn.mechanisms.lines import Line, barrier, line_losses, run_line
+from ptlearn.mechanisms.recording import run_trace
 from ptlearn.mechanisms.traces import Surface
 
 
@@ -46,6 +48,15 @@ def test_a_row_has_the_losses_of_both_ends():
     expected = [surface.dev_loss(first), middle, surface.dev_loss(second)]
     assert row["losses"] == pytest.approx(expected, rel=1e-5)
     assert row["distance"] == pytest.approx(second.pow(2).mean().sqrt().item())
+
+
+def test_a_line_may_begin_where_its_trace_began():
+    trace = replace(BARE, steps=1)
+    first, last = run_trace(trace)["tables"]
+    line = Line(trace.key, trace.key, "start", points=2)
+    made_anew, given = (run_line(line, trace, f, last) for f in (None, first))
+    assert made_anew["losses"] == given["losses"]
+    assert made_anew["distance"] == given["distance"] > 0
 
 
 def test_a_line_to_a_table_that_diverged_is_told():

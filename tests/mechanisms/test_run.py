@@ -18,7 +18,6 @@ from ptlearn.errors import StudyError
 from ptlearn.mechanisms.catalogue import SEEDS, experiments, load_experiment
 from ptlearn.mechanisms.run import (
     experiment_results,
-    load_tables,
     run_experiment,
 )
 from ptlearn.mechanisms.tables import (
@@ -27,7 +26,7 @@ from ptlearn.mechanisms.tables import (
     mechanism_summary,
 )
 from ptlearn.studies.executors import process_pool
-from ptlearn.studies.store import read_rows
+from ptlearn.studies.store import load_table, read_rows
 
 pytestmark = pytest.mark.slow
 
@@ -80,12 +79,9 @@ def test_all_is_run_once_and_stored(folder):
     rows = read_rows(folder / "small.jsonl")
     assert len(rows) == 21 and not any("tables" in row for row in rows)
     for key in frame.loc[frame["kind"] == "trace", "key"]:
-        tables = load_tables(key, folder)
-        assert {name: t.shape for name, t in tables.items()} == dict.fromkeys(
-            ("start", "end"), tables["end"].shape
-        )
         lengths = frame.set_index("key").loc[key, "end_lengths"]
-        assert tables["end"].norm(dim=1).tolist() == pytest.approx(lengths, rel=1e-5)
+        table = load_table(folder, key)
+        assert table.norm(dim=1).tolist() == pytest.approx(lengths, rel=1e-5)
 
 
 def test_a_row_is_shared_between_experiments(folder, tmp_path):

@@ -4,16 +4,15 @@ import pytest
 import torch
 
 import ptlearn as pt
-from ptlearn.mechanisms.run import load_tables
 from ptlearn.studies.nearest import TRAINED, WORDS, nearest_words
 from ptlearn.studies.settling import settling_studies
-from ptlearn.studies.store import read_folder, stored_folder
+from ptlearn.studies.store import load_table, read_folder, stored_folder
 
 
 @pytest.mark.embedded
 @pytest.mark.parametrize("task", TRAINED)
 def test_the_words_are_those_of_the_stored_prompt(task, embedded_lm):
-    [table] = load_tables(TRAINED[task], stored_folder()).values()
+    table = load_table(stored_folder(), TRAINED[task])
     assert nearest_words(table, embedded_lm) == WORDS[task]
 
 

@@ -14,7 +14,6 @@ from ...files import REPOSITORY, write_atomically
 from ...studies.catalogue import load_study
 from ...studies.verdict import Rule
 from .. import said_and_found
-from ..results_page import DOTS_PER_INCH
 
 PICTURE = "found.png"
 
@@ -35,7 +34,7 @@ def draw(judged: pd.DataFrame, folder: Path) -> str:
     """Save the picture in a folder; return it as Markdown, with its description."""
     effect = Rule().smallest_effect
     figure = plots.differences_by_task(judged, smallest_effect=effect)
-    figure.savefig(folder / PICTURE, dpi=DOTS_PER_INCH, metadata={"Software": None})
+    plots.save_picture(figure, folder / PICTURE)
     return f"![{describe(judged)}]({PICTURE})"
 
 
