@@ -107,7 +107,8 @@ def list_(model: Model = None, results: Results = None) -> None:
     for study in _chosen(course_studies(), model):
         study = study.in_folder(folder)
         tier = "first tier" if study.name in FIRST_TIER else "second tier"
-        counts = f"{num_done(study, rows):4d} of {study.size():4d} runs"
+        done, in_all = num_done(study, rows), len(study.expected_jobs(rows))
+        counts = f"{done:4d} of {in_all:4d} runs"
         print(f"{study.name:16} {counts}  {tier:12} {study.question}")
 
 

@@ -10,7 +10,7 @@ from ..studies.verdict import verdicts
 from ..training.config import LEARNING_RATES
 
 WORDING = "best wording"
-STILL_FALLING = "ended by the limit of steps"
+AT_THE_LIMIT = "ended by the limit of steps"
 OVER_FOLDS = "90 % interval, other training sets too"
 
 
@@ -97,7 +97,7 @@ def _training(runs: pd.DataFrame) -> dict[str, str]:
     first = runs["first_losses"].str[0].mean()
     return {
         "training loss, first and last": f"{first:.2f}, {runs['last_loss'].mean():.2f}",
-        STILL_FALLING: f"{(runs['stopped'] == 'done').sum()} of {len(runs)}",
+        AT_THE_LIMIT: f"{(runs['stopped'] == 'done').sum()} of {len(runs)}",
     }
 
 

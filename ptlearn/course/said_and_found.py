@@ -18,11 +18,14 @@ from ..studies.store import stored_folder
 from ..studies.verdict import verdicts
 
 NOT_RUN = "not run yet"
-TASKS = ("facts", "hypernyms", "reviews", "topics")
-TASK_NAMES = dict(
-    zip(("city_country", "kind_of", "movie_sentiment", "topic"), TASKS, strict=True)
-)
+TASK_NAMES = {
+    "city_country": "facts",
+    "kind_of": "hypernyms",
+    "movie_sentiment": "reviews",
+    "topic": "topics",
+}
 """What the course calls a task in a table: the name of its main study."""
+TASKS = tuple(TASK_NAMES.values())
 STARTS = ("starts_facts", "starts_hypernyms")
 
 
@@ -154,10 +157,9 @@ def table(
         A line for each claim and study: ``claim``, ``source``, ``study``, ``task`` (by
         the name of its main study), ``contrast``, ``difference`` with its 95 % interval
         ``low`` and ``high`` and the 90 % interval ``low90`` and ``high90``, ``runs``,
-        ``planned``, ``verdict``. The planned
-        comparisons of a study are one family for Holm's correction, those that were
-        added after the runs another. Where runs are missing, the numbers are NaN and
-        the verdict says so.
+        ``planned``, ``verdict``. The planned comparisons of a study are one family for
+        Holm's correction, those that were added after the runs another. Where runs are
+        missing, the numbers are NaN and the verdict says so.
     """
     studies = settling_results(folder or stored_folder())
     said = list(said)

@@ -79,7 +79,7 @@ def load_lm(
         For "bfloat16" on a device that only imitates it.
     """
     name, dtype = str(name), str(dtype).removeprefix("torch.")
-    place, number_type = _device(device), _dtype(dtype)
+    place, number_type = find_device(device), _dtype(dtype)
     if place.type == "mps" and number_type is torch.float64:
         raise ModelError('device "mps" has no float64; use the CPU for float64.')
     if kind not in (None, *MODEL_CLASSES):
@@ -231,7 +231,14 @@ def _agree(name: str, found: str | None, asked: str | None) -> str:
     return found or asked
 
 
-def _device(device: str) -> torch.device:
+def find_device(device: str) -> torch.device:
+    """Return the device of this name, or the best one there is for "auto".
+
+    Raises
+    ------
+    ModelError
+        If it cannot be used here.
+    """
     if device == "auto":
         if not torch.cuda.is_available():
             return torch.device("cpu")

@@ -1,7 +1,8 @@
 """The course in one figure: every comparison of the studies, with its intervals."""
 
-from itertools import accumulate
+from itertools import cycle
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -36,13 +37,14 @@ def differences_by_task(
     """
     run = judged[judged["difference"].notna()]
     run = run.assign(place=_places(run["contrast"]))
-    lines_in_all = run["place"].max() if len(run) else 0
-    fig = new_figure(1.6 + 0.19 * lines_in_all)
+    fig = new_figure(1.6 + 0.19 * max(run["place"], default=0))
     ax = fig.subplots()
     ax.axvspan(-smallest_effect, smallest_effect, color=LIGHT, alpha=0.35, lw=0)
     ax.axvline(0, color="black", linestyle="--", lw=1)
     tasks = list(dict.fromkeys(run["task"]))
-    for task, colour, marker in zip(tasks, COLOURS, MARKERS, strict=False):
+    for task, colour, marker in zip(
+        tasks, cycle(COLOURS), cycle(MARKERS), strict=False
+    ):
         lines = run[run["task"] == task]
         places, style = lines["place"], {"color": colour}
         ax.hlines(places, lines["low"], lines["high"], lw=1.2, **style)
@@ -62,10 +64,8 @@ def differences_by_task(
 
 def _places(contrasts: pd.Series) -> list[float]:
     """Return a height for each line: comparisons in their order, with gaps between."""
-    order = list(dict.fromkeys(contrasts))
-    sizes = contrasts.value_counts()[order].to_list() if order else []
-    tops = dict(
-        zip(order, accumulate([0.0, *(size + GAP for size in sizes)]), strict=False)
-    )
-    within = contrasts.groupby(contrasts).cumcount()
-    return [tops[name] + n for name, n in zip(contrasts, within, strict=True)]
+    places, top = pd.Series(index=contrasts.index, dtype=float), 0.0
+    for _, lines in contrasts.groupby(contrasts, sort=False):
+        places[lines.index] = top + np.arange(len(lines))
+        top += len(lines) + GAP
+    return places.to_list()

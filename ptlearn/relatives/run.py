@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..lm.load import find_device
 from ..studies.executors import as_they_end, process_pool
 from ..studies.store import (
     append_row,
@@ -71,8 +72,11 @@ def run_relatives(
     StudyError
         If a worker died, another process is writing the file, or it is damaged. Rows
         that are done stay.
+    ModelError
+        If the device cannot be used here.
     """
     study = study or RelativesStudy()
+    find_device(device)  # or a slip would show only after all costs were measured
     folder = folder_of(folder, default_folder())
     path, ends = folder / FILES["trial"], _deadline(minutes)
     # The model is loaded anew for each trial: its memory must be that of one alone.

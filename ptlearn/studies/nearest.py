@@ -18,7 +18,7 @@ WORDS = {
 }
 """What ``nearest_words`` says of those tables; a test computes it again."""
 SHORTEST = 3
-"""Letters of a word."""
+"""Letters that a word must have."""
 
 
 def nearest_words(table: Tensor, lm: LanguageModel) -> str:
@@ -29,16 +29,20 @@ def nearest_words(table: Tensor, lm: LanguageModel) -> str:
     table : Tensor, shape (num_virtual_tokens, token_dim)
     lm : LanguageModel
         One whose tokens begin words with a space, as SmolLM2's do.
+
+    Returns
+    -------
+    str
+        As many words as virtual tokens, of ASCII letters; one may come twice.
     """
     embeddings = lm.model.get_input_embeddings().weight
     names = {i: lm.tokenizer.decode([i]) for i in range(len(embeddings))}
     whole = [
         i
         for i, name in names.items()
-        if name[:1] == " "
-        and name[1:].isascii()
-        and name[1:].isalpha()
-        and len(name) > SHORTEST
+        if name.startswith(" ")
+        and (name[1:].isascii() and name[1:].isalpha())
+        and len(name[1:]) >= SHORTEST
     ]
     matrix = embeddings[torch.tensor(whole, device=lm.device)]
     unit = torch.nn.functional.normalize

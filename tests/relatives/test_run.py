@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from small_relatives import SHORT, STUDY, MadeUpTrials, made_up
 
+from ptlearn.errors import ModelError
 from ptlearn.relatives.catalogue import FEW, NO_STEP, RelativesStudy, seconds_of
 from ptlearn.relatives.record import run_trial, saved_bytes
 from ptlearn.relatives.run import (
@@ -196,8 +197,15 @@ def test_timings_are_taken_once_and_kept_apart(tmp_path):
 
 def test_what_a_method_costs_is_measured_on_the_cpu_wherever_the_rest_runs(tmp_path):
     executor = MadeUpTrials()
-    run(tmp_path, executor, device="cuda")
+    run(tmp_path, executor, device="meta")  # any but the CPU, on every machine
     places = {trial: place for trial, (_, place) in executor.beside.items()}
     costs = {STUDY.cost_trial(m, t) for t in STUDY.tasks for m in STUDY.methods}
     assert {places[trial] for trial in costs} == {"cpu"}
-    assert {places[trial] for trial in set(places) - costs} == {"cuda"}
+    assert {places[trial] for trial in set(places) - costs} == {"meta"}
+
+
+def test_a_device_that_is_not_there_is_refused_before_anything_runs(tmp_path):
+    executor = MadeUpTrials()
+    with pytest.raises(ModelError, match="device='gpu' cannot be used here"):
+        run(tmp_path, executor, device="gpu")
+    assert executor.trials == []
