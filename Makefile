@@ -2,6 +2,7 @@
 #
 # make course                                   every lesson on the embedded model
 # make course LESSON=01 MODEL=tiny DEVICE=cuda  narrow it and steer it
+# make course JOBS=1                            one lesson at a time, not one a core
 # make course TORCH_INDEX=URL                   take torch from another index
 # make course INDEX=URL                         take all packages from another index
 
@@ -12,6 +13,7 @@ TORCH_INDEX ?=
 LESSON ?=
 MODEL ?=
 DEVICE ?=
+JOBS ?=
 REPOSITORY ?=
 ROWS ?=
 SCALE ?=
@@ -41,8 +43,8 @@ help:  ## this list
 setup: $(READY)  ## the virtual environment and the model, nothing else
 	$(BIN)/ptlearn fetch
 
-course: setup  ## run the lessons; notebooks and pages in build/course
-	$(BIN)/ptlearn course $(STEER)
+course: setup  ## run the lessons, one a core; notebooks and pages in build/course
+	$(BIN)/ptlearn course $(STEER) $(if $(JOBS),--jobs $(JOBS))
 
 # Buttons lead to the repository's address: `make site REPOSITORY=https://...`, or
 # [project.urls] in pyproject.toml. Without one the pages have none.

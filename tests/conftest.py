@@ -1,7 +1,6 @@
 """What all tests share: they run offline and without progress bars."""
 
 import os
-import re
 
 import pytest
 
@@ -39,8 +38,7 @@ def pytest_collection_modifyitems(items):
 def rank(path, marks):
     """Return what a test file is sorted by, the longest first."""
     if path.suffix == ".ipynb":
-        minutes = re.search(
-            r"\| minutes on .*?\| (\d+) \|", path.read_text(), re.DOTALL
-        )
-        return 0, -int(minutes[1]), path
+        from ptlearn.course.runner import stated_minutes
+
+        return 0, -stated_minutes(path), path
     return (1 if "lessons" in marks else 2 if "slow" in marks else 3), 0, path

@@ -1,6 +1,7 @@
 """``ptlearn fetch``, ``course``, ``site``, ``slides``, ``refresh``: for the course."""
 
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -37,6 +38,13 @@ def course(
     pages: Annotated[
         bool, typer.Option(help="Make pages of the lessons, with these outputs.")
     ] = True,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Lessons at once; by default one a core, each with 4 GB of memory.",
+        ),
+    ] = None,
 ) -> None:
     """Run the lessons; write executed notebooks, and the pages with their outputs."""
     from ..course import runner
@@ -47,8 +55,13 @@ def course(
     missing = build.missing_packages() if pages else ""
     if missing:
         print(f"{missing} The lessons run without.", file=sys.stderr)
-    results = runner.run_lessons(lesson, model, device, out)
-    print(f"\n{runner.table(results)}\nExecuted notebooks: {out}")
+    jobs = jobs or runner.fitting_jobs(device)
+    start = time.monotonic()
+    results = runner.run_lessons(lesson, model, device, out, jobs=jobs)
+    took = (time.monotonic() - start) / 60
+    at_once = min(jobs, len(results))
+    print(f"\n{runner.table(results)}\nTook {took:.1f} minutes, {at_once} at once.")
+    print(f"Executed notebooks: {out}")
     failed = [result for result in results if result.error]
     for result in failed:
         print(f"\n{result.lesson}: {result.error}", file=sys.stderr)

@@ -7,6 +7,7 @@ the package and the data only.
 import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,12 +17,14 @@ from pathlib import Path
 from ..errors import CourseError
 from ..files import REPOSITORY, write_atomically
 from . import claims
+from .doctor import MEMORY_BYTES
 
 NOTEBOOKS = REPOSITORY / "notebooks"
 OUT = REPOSITORY / "build" / "course"
 CELL_TIMEOUT = 900  # seconds; a cell that takes longer hangs
 # Keeps the kernel's remarks about itself out of the progress bar.
 KERNEL_ARGUMENTS = ["--log-level=ERROR"]
+BAR = "{desc}: cell {n_fmt} of {total_fmt} |{bar}| {elapsed}<{remaining}"
 KERNELSPEC = {
     "display_name": "Python 3 (ipykernel)",
     "language": "python",
@@ -67,8 +70,9 @@ def run_lessons(
     device: str | None = None,
     out: Path | None = None,
     folder: Path = NOTEBOOKS,
+    jobs: int = 1,
 ) -> list[Result]:
-    """Run lessons one after another; keep executed copies.
+    """Run lessons; keep executed copies.
 
     A lesson that fails does not keep the next ones from running.
 
@@ -80,6 +84,8 @@ def run_lessons(
         Replace the lesson's MODEL and DEVICE.
     out : Path, optional
         Where to write; None is ``build/course``.
+    jobs : int
+        How many lessons run at once, each in a process with its share of the cores.
 
     Raises
     ------
@@ -93,7 +99,50 @@ def run_lessons(
         require_parameters(path, parameters)
     out = out or OUT
     out.mkdir(parents=True, exist_ok=True)
-    return [run_lesson(path, parameters, out) for path in paths]
+    if jobs == 1 or len(paths) == 1:
+        return [run_lesson(path, parameters, out) for path in paths]
+    return run_together(paths, parameters, out, jobs)
+
+
+def fitting_jobs(device: str | None = None) -> int:
+    """Return how many lessons this machine runs at once: one a core, if memory allows.
+
+    Two lessons of one thread do more than one of two: not all work can be split. A
+    GPU's memory is not counted, so there it is one.
+    """
+    import psutil
+    from joblib import cpu_count
+
+    from ..lm.load import find_device
+
+    if find_device(device or "auto").type != "cpu":
+        return 1
+    return max(1, min(cpu_count(), psutil.virtual_memory().available // MEMORY_BYTES))
+
+
+def run_together(
+    paths: list[Path], parameters: dict[str, str], out: Path, jobs: int
+) -> list[Result]:
+    """Run lessons in ``jobs`` processes, the longest first; return them in order.
+
+    joblib gives each process its share of the threads, and kernels inherit it.
+    """
+    from joblib import Parallel, delayed
+    from tqdm.auto import tqdm
+
+    longest_first = sorted(paths, key=stated_minutes, reverse=True)
+    ended = Parallel(n_jobs=jobs, return_as="generator_unordered")(
+        delayed(run_lesson)(path, parameters, out, bar=False) for path in longest_first
+    )
+    bar = tqdm(ended, total=len(paths), desc=f"lessons, {jobs} at once", unit="lesson")
+    results = {result.lesson: result for result in bar}
+    return [results[path.stem] for path in paths]
+
+
+def stated_minutes(path: Path) -> int:
+    """Return how many minutes on two cores a lesson's first table says it takes."""
+    said = re.search(r"\| minutes on .*?\| (\d+) \|", path.read_text(), re.DOTALL)
+    return int(said[1]) if said else 0
 
 
 def require_parameters(path: Path, parameters: dict[str, str]) -> None:
@@ -110,7 +159,9 @@ def require_parameters(path: Path, parameters: dict[str, str]) -> None:
             raise CourseError(f"{path.name} has no parameter {name}. It has: {has}.")
 
 
-def run_lesson(path: Path, parameters: dict[str, str], out: Path) -> Result:
+def run_lesson(
+    path: Path, parameters: dict[str, str], out: Path, bar: bool = True
+) -> Result:
     """Run one lesson with papermill and write its executed copy."""
     import nbformat
     import papermill
@@ -130,11 +181,7 @@ def run_lesson(path: Path, parameters: dict[str, str], out: Path) -> Result:
                 kernel_name=KERNELSPEC["name"],
                 execution_timeout=CELL_TIMEOUT,
                 extra_arguments=KERNEL_ARGUMENTS,
-                progress_bar={
-                    "desc": path.stem,
-                    "bar_format": "{desc}: cell {n_fmt} of {total_fmt} |{bar}| "
-                    "{elapsed}<{remaining}",
-                },
+                progress_bar={"desc": path.stem, "bar_format": BAR} if bar else False,
             )
     except Exception as problem:  # whatever it is, the next lesson can still run
         error = explain(problem)

@@ -76,7 +76,7 @@ def test_any_other_error_is_a_bug_and_keeps_its_traceback(monkeypatch):
 def test_a_disk_that_cannot_be_written_is_no_bug(refused, monkeypatch, number):
     from ptlearn.course import runner
 
-    def full(*args):
+    def full(*args, **options):
         raise OSError(number, os.strerror(number), "build/course")
 
     monkeypatch.setattr(runner, "run_lessons", full)

@@ -18,8 +18,8 @@ def made(monkeypatch):
         asked["pages"].append((out, options))
         return Path("start.html")
 
-    def run_lessons(*arguments):
-        asked["lessons"].append(arguments)
+    def run_lessons(*arguments, jobs):
+        asked["lessons"].append((*arguments, jobs))
         return [runner.Result("01_discrete_prompts", 2.0, 4, 4, asked.get("error", ""))]
 
     monkeypatch.setattr(runner, "run_lessons", run_lessons)
@@ -30,11 +30,19 @@ def made(monkeypatch):
 @pytest.mark.parametrize(("error", "code"), [("", 0), ("cell 3 raised KeyError", 1)])
 def test_course_exits_as_the_lessons_did(shell, made, error, code):
     made["error"] = error
-    said = shell("course", "--lesson", "01", "--device", "cuda", code=code)
-    assert made["lessons"] == [("01", None, "cuda", runner.OUT)]
+    said = shell("course", "--lesson", "01", "--device", "meta", code=code)
+    assert made["lessons"] == [("01", None, "meta", runner.OUT, 1)]
+    assert "minutes, 1 at once" in said.out
     assert "01_discrete_prompts      2.0    4 of 4" in said.out
     assert error in said.err
     assert "start.html" in said.out, "a failed lesson has its page, too"
+
+
+def test_as_many_lessons_run_at_once_as_are_asked_for_or_fit(shell, made, monkeypatch):
+    monkeypatch.setattr(runner, "fitting_jobs", lambda device: 3)
+    shell("course", "--no-pages")
+    shell("course", "--no-pages", "--jobs", 2)
+    assert [jobs for *_, jobs in made["lessons"]] == [3, 2]
 
 
 def test_pages_show_what_was_run_here(shell, made, tmp_path):

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -20,12 +21,12 @@ def folder(tmp_path):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """One run of two lessons, the first of which fails; (results, out folder)."""
+    """Two lessons run at once, the first of which fails; (results, out folder)."""
     folder = tmp_path_factory.mktemp("notebooks")
     shutil.copytree(TOY.parent, folder, dirs_exist_ok=True)
     add_code(folder / TOY.name, "raise KeyError('lost')", folder / "98_fails.ipynb")
     out = folder / "out"
-    return course.run_lessons(model="tiny", out=out, folder=folder), out
+    return course.run_lessons(model="tiny", out=out, folder=folder, jobs=2), out
 
 
 def add_code(path, source, target=None):
@@ -75,6 +76,29 @@ def test_a_dead_kernel_is_a_failed_lesson(folder, tmp_path):
     add_code(folder / TOY.name, "import os\nos._exit(1)")
     (result,) = course.run_lessons(out=tmp_path / "out", folder=folder)
     assert "Kernel died" in result.error
+
+
+@pytest.mark.parametrize(
+    ("cores", "gigabytes", "jobs"), [(8, 9, 2), (2, 64, 2), (4, 3, 1)]
+)
+def test_each_lesson_at_once_has_a_core_and_its_memory(
+    monkeypatch, cores, gigabytes, jobs
+):
+    memory = SimpleNamespace(available=gigabytes * 10**9)
+    monkeypatch.setattr("joblib.cpu_count", lambda: cores)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: memory)
+    assert course.fitting_jobs("cpu") == jobs
+    assert course.fitting_jobs("meta") == 1, "the memory of a GPU is not counted"
+
+
+def test_a_lesson_says_how_long_it_takes(tmp_path):
+    path = tmp_path / "98_slow.ipynb"
+    path.write_text(TOY.read_text())
+    assert course.stated_minutes(path) == 1
+    path.write_text(TOY.read_text().replace("| 1 |", "| 12 |"))
+    assert course.stated_minutes(path) == 12
+    path.write_text("{}")
+    assert course.stated_minutes(path) == 0
 
 
 def test_an_unknown_parameter_is_refused_before_anything_runs(folder, tmp_path):
