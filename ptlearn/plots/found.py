@@ -5,11 +5,13 @@ from itertools import cycle
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from .style import COLOURS, LIGHT, MARKERS, in_style, new_figure, short
 
 GAP = 0.9
 """Free lines between two comparisons."""
+HOLLOW = {"marker": "o", "mfc": "white", "mec": "black", "ms": 6, "ls": "none"}
 
 
 @in_style
@@ -25,7 +27,8 @@ def differences_by_task(
     ----------
     judged : DataFrame
         A line for each comparison and task: ``contrast``, ``task``, ``difference``
-        (NaN where it was not run), ``low90``, ``high90``, ``low`` and ``high``.
+        (NaN where it was not run), ``low90``, ``high90``, ``low``, ``high`` and
+        ``planned``; comparisons that were added after the runs have hollow marks.
     smallest_effect : float
         Half the width of the band: differences inside it are too small to matter.
 
@@ -49,15 +52,21 @@ def differences_by_task(
         places, style = lines["place"], {"color": colour}
         ax.hlines(places, lines["low"], lines["high"], lw=1.2, **style)
         ax.hlines(places, lines["low90"], lines["high90"], lw=4, **style)
-        style |= {"mec": "black", "ms": 6, "label": task}
-        ax.plot(lines["difference"], places, marker, **style)
+        style |= {"mec": "black", "ms": 6}
+        ax.plot(lines["difference"], places, marker, label=task, **style)
+        added = lines[~lines["planned"].astype(bool)]
+        ax.plot(added["difference"], added["place"], marker, **style | {"mfc": "white"})
     middles = run.groupby("contrast", sort=False)["place"].mean()
     ax.set_yticks(middles, [short(name, 40) for name in middles.index])
     ax.invert_yaxis()
     ax.margins(y=0.02)
     ax.grid(False, axis="y")
     if tasks:
-        fig.legend(fontsize="small", loc="outside lower center", ncols=len(tasks))
+        handles, _ = ax.get_legend_handles_labels()
+        if not run["planned"].all():
+            handles.append(Line2D([], [], label="added later", **HOLLOW))
+        place = {"loc": "outside lower center", "ncols": len(handles)}
+        fig.legend(handles=handles, fontsize="small", **place)
     ax.set(xlabel="difference in score (band: too small to matter)", title=title)
     return fig
 

@@ -11,7 +11,13 @@ def judged(*lines):
     columns = ["contrast", "task", "difference"]
     frame = pd.DataFrame(lines, columns=columns)
     ends = {"low90": -0.02, "high90": 0.02, "low": -0.03, "high": 0.03}
-    return frame.assign(**{name: frame["difference"] + d for name, d in ends.items()})
+    ends = {name: frame["difference"] + d for name, d in ends.items()}
+    return frame.assign(planned=True, **ends)
+
+
+def filled_marks(ax):
+    marks = [line for line in ax.lines if line.get_marker() not in ("", "None")]
+    return [mark for mark in marks if not mark.get_label().startswith("_")]
 
 
 def test_a_mark_for_each_task_that_was_run():
@@ -25,7 +31,7 @@ def test_a_mark_for_each_task_that_was_run():
     (ax,) = axes(fig)
     names = [label.get_text() for label in ax.get_yticklabels()]
     assert names == ["LSTM against bare", "mixed against bare"]
-    marks = [line for line in ax.lines if line.get_marker() not in ("", "None")]
+    marks = filled_marks(ax)
     assert [list(line.get_xdata()) for line in marks] == [[0.01, 0.1], [-0.2]]
     assert len({line.get_marker() for line in marks}) == 2, "not by colour alone"
     (legend,) = fig.legends
@@ -39,7 +45,7 @@ def test_lines_of_one_comparison_stand_apart_and_nearer_than_the_next():
         ("mixed against bare", "hypernyms", 0.0),
     )
     (ax,) = axes(drawn(plots.differences_by_task(table)))
-    marks = [line for line in ax.lines if line.get_marker() not in ("", "None")]
+    marks = filled_marks(ax)
     heights = sorted(float(y) for line in marks for y in line.get_ydata())
     steps = np.diff(heights)
     assert (steps[:3] == 1).all() and steps[3] > 1.5
@@ -49,3 +55,14 @@ def test_lines_of_one_comparison_stand_apart_and_nearer_than_the_next():
 
 def test_nothing_run_is_an_empty_figure():
     drawn(plots.differences_by_task(judged(("a against b", "facts", np.nan))))
+
+
+def test_comparisons_added_after_the_runs_are_hollow():
+    table = judged(("a against b", "facts", 0.1), ("a against c", "facts", 0.2))
+    table.loc[1, "planned"] = False
+    fig = drawn(plots.differences_by_task(table))
+    (ax,) = axes(fig)
+    hollow = [m for m in ax.lines if m.get_markerfacecolor() == "white"]
+    assert [list(mark.get_xdata()) for mark in hollow] == [[0.2]]
+    names = [text.get_text() for text in fig.legends[0].get_texts()]
+    assert names == ["facts", "added later"]
