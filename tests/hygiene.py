@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cells import code_cells, printed, tagged, text_cells
 from exercise_rules import exercises, predictions, wrong_answers
-from ptlearn.course import runner as course
+from ptlearn.course.refresh import code_sha256
 
 MARK = "# NBVAL_CHECK_OUTPUT"
 MAX_BYTES = 300_000
@@ -61,7 +61,7 @@ def cell_ids(notebook, path):
 
 def stamp(notebook, path):
     stored = notebook.metadata.get("ptlearn", {}).get("code_sha256")
-    if stored == course.code_sha256(notebook):
+    if stored == code_sha256(notebook):
         return []
     return ["the code was edited after its outputs were stored: `make refresh`"]
 

@@ -97,6 +97,6 @@ def slides(
 
 def refresh(lesson: Lesson = None) -> None:
     """Run lessons in place and store their outputs (for authors)."""
-    from ..course import runner
+    from ..course import refresh as refreshing
 
-    runner.refresh(lesson)
+    refreshing.refresh(lesson)

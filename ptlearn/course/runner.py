@@ -1,21 +1,21 @@
-"""Run the lessons, keep executed copies, and refresh their stored outputs.
+"""Run the lessons and keep executed copies.
 
 All of this needs the notebooks, so a clone of the repository: the wheel carries
 the package and the data only.
 """
 
-import hashlib
-import json
 import os
 import re
 import time
 from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import CourseError
-from ..files import REPOSITORY, write_atomically
+from ..files import REPOSITORY
+from ..studies.executors import process_pool
 from . import claims
 from .doctor import MEMORY_BYTES
 
@@ -24,6 +24,8 @@ OUT = REPOSITORY / "build" / "course"
 CELL_TIMEOUT = 900  # seconds; a cell that takes longer hangs
 # Keeps the kernel's remarks about itself out of the progress bar.
 KERNEL_ARGUMENTS = ["--log-level=ERROR"]
+# Kernels draw no progress bars: saved, they say 0% for ever.
+QUIET = ("TQDM_DISABLE", "1")
 BAR = "{desc}: cell {n_fmt} of {total_fmt} |{bar}| {elapsed}<{remaining}"
 KERNELSPEC = {
     "display_name": "Python 3 (ipykernel)",
@@ -111,31 +113,42 @@ def fitting_jobs(device: str | None = None) -> int:
     GPU's memory is not counted, so there it is one.
     """
     import psutil
-    from joblib import cpu_count
+    import torch
 
     from ..lm.load import find_device
 
     if find_device(device or "auto").type != "cpu":
         return 1
-    return max(1, min(cpu_count(), psutil.virtual_memory().available // MEMORY_BYTES))
+    memory = psutil.virtual_memory().available
+    return max(1, min(torch.get_num_threads(), memory // MEMORY_BYTES))
 
 
 def run_together(
     paths: list[Path], parameters: dict[str, str], out: Path, jobs: int
 ) -> list[Result]:
-    """Run lessons in ``jobs`` processes, the longest first; return them in order.
-
-    joblib gives each process its share of the threads, and kernels inherit it.
-    """
-    from joblib import Parallel, delayed
+    """Run lessons in ``jobs`` processes, the longest first; return them in order."""
+    import torch
     from tqdm.auto import tqdm
 
     longest_first = sorted(paths, key=stated_minutes, reverse=True)
-    ended = Parallel(n_jobs=jobs, return_as="generator_unordered")(
-        delayed(run_lesson)(path, parameters, out, bar=False) for path in longest_first
-    )
-    bar = tqdm(ended, total=len(paths), desc=f"lessons, {jobs} at once", unit="lesson")
-    results = {result.lesson: result for result in bar}
+    threads = str(max(1, torch.get_num_threads() // jobs))
+    share = os.environ.get("OMP_NUM_THREADS", threads)
+    with environment("OMP_NUM_THREADS", share), process_pool(jobs) as pool:
+        pending = [
+            pool.submit(run_lesson, path, parameters, out, bar=False)
+            for path in longest_first
+        ]
+        try:
+            what = f"lessons, {jobs} at once"
+            ended = [f.result() for f in tqdm(as_completed(pending), what, len(paths))]
+        except BrokenExecutor as error:
+            raise CourseError(
+                "a process that ran lessons died, often for lack of memory: run them "
+                "one after another, with `make course JOBS=1` or `--jobs 1`"
+            ) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+    results = {result.lesson: result for result in ended}
     return [results[path.stem] for path in paths]
 
 
@@ -172,7 +185,7 @@ def run_lesson(
     error = ""
     start = time.monotonic()
     try:
-        with quiet_kernels():
+        with environment(*QUIET):
             papermill.execute_notebook(
                 path,
                 executed,
@@ -228,87 +241,15 @@ def table(results: list[Result]) -> str:
     return "\n".join(lines)
 
 
-def refresh(lesson: str | None = None, folder: Path = NOTEBOOKS) -> list[Path]:
-    """Run lessons in place with their own parameters, tidy and stamp them.
-
-    Raises
-    ------
-    CourseError
-        At the first lesson that fails; its file stays as it was.
-    """
-    paths = find_lessons(lesson, folder)
-    for path in paths:
-        print(f"refreshing {path.stem}", flush=True)
-        refresh_one(path)
-    return paths
-
-
-def refresh_one(path: Path) -> None:
-    """Run one notebook in place; nothing is written unless it runs to its end."""
-    import nbformat
-    from nbclient import NotebookClient
-    from nbclient.exceptions import (
-        CellExecutionError,
-        CellTimeoutError,
-        DeadKernelError,
-    )
-
-    notebook = nbformat.read(path, as_version=4)
-    # No times and no widgets: a second run then changes nothing but numbers.
-    client = NotebookClient(
-        notebook,
-        kernel_name=KERNELSPEC["name"],
-        timeout=CELL_TIMEOUT,
-        extra_arguments=KERNEL_ARGUMENTS,
-        record_timing=False,
-        store_widget_state=False,
-        coalesce_streams=True,
-        resources={"metadata": {"path": str(path.parent)}},
-    )
-    try:
-        with quiet_kernels():
-            client.execute()
-    except (CellExecutionError, CellTimeoutError, DeadKernelError) as problem:
-        raise CourseError(f"{path.stem} was left as it was: {problem}") from problem
-    tidy(notebook)
-    with write_atomically(path) as temporary:
-        nbformat.write(notebook, temporary)
-
-
-def tidy(notebook) -> None:
-    """Leave only lasting metadata, count the code cells from 1, and stamp."""
-    stamp = {"code_sha256": code_sha256(notebook)}
-    notebook.metadata.clear()
-    notebook.metadata.update(
-        kernelspec=dict(KERNELSPEC), language_info={"name": "python"}, ptlearn=stamp
-    )
-    for cell in notebook.cells:
-        kept = {k: v for k, v in cell.metadata.items() if k == "tags"}
-        cell.metadata.clear()
-        cell.metadata.update(kept)
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    for number, cell in enumerate(code, start=1):
-        cell.execution_count = number
-        for output in cell.outputs:
-            if "execution_count" in output:
-                output.execution_count = number
-
-
-def code_sha256(notebook) -> str:
-    """Return the SHA-256 of the code cells' sources: it changes when the code does."""
-    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    return hashlib.sha256(json.dumps(code).encode()).hexdigest()
-
-
 @contextmanager
-def quiet_kernels() -> Iterator[None]:
-    """Kernels started inside draw no progress bars: saved, they say 0% for ever."""
-    before = os.environ.get("TQDM_DISABLE")
-    os.environ["TQDM_DISABLE"] = "1"
+def environment(name: str, value: str) -> Iterator[None]:
+    """Set a variable for the processes that are started inside."""
+    before = os.environ.get(name)
+    os.environ[name] = value
     try:
         yield
     finally:
         if before is None:
-            del os.environ["TQDM_DISABLE"]
+            del os.environ[name]
         else:
-            os.environ["TQDM_DISABLE"] = before
+            os.environ[name] = before

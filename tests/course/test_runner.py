@@ -1,5 +1,6 @@
 """The runner: what it writes, what it says, and how it fails."""
 
+import os
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,11 @@ from nbformat.v4 import new_code_cell
 from ptlearn.course import runner as course
 
 TOY = Path(__file__).parents[1] / "fixtures" / "99_toy.ipynb"
+
+
+def die(*arguments, bar):
+    """Stand in for a lesson whose process the system kills."""
+    os._exit(9)
 
 
 @pytest.fixture
@@ -85,10 +91,17 @@ def test_each_lesson_at_once_has_a_core_and_its_memory(
     monkeypatch, cores, gigabytes, jobs
 ):
     memory = SimpleNamespace(available=gigabytes * 10**9)
-    monkeypatch.setattr("joblib.cpu_count", lambda: cores)
+    monkeypatch.setattr("torch.get_num_threads", lambda: cores)
     monkeypatch.setattr("psutil.virtual_memory", lambda: memory)
     assert course.fitting_jobs("cpu") == jobs
     assert course.fitting_jobs("meta") == 1, "the memory of a GPU is not counted"
+
+
+def test_a_process_that_dies_is_told_with_its_remedy(folder, tmp_path, monkeypatch):
+    shutil.copy(folder / TOY.name, folder / "98_other.ipynb")
+    monkeypatch.setattr(course, "run_lesson", die)
+    with pytest.raises(course.CourseError, match="lack of memory.*JOBS=1"):
+        course.run_lessons(out=tmp_path / "out", folder=folder, jobs=2)
 
 
 def test_a_lesson_says_how_long_it_takes(tmp_path):
@@ -134,44 +147,3 @@ def test_the_table_names_failed_lessons():
         "01_discrete_prompts      2.0    4 of 5  FAILED",
         "all                      3.2",
     ]
-
-
-@pytest.mark.lessons
-def test_a_refresh_of_a_fresh_lesson_changes_only_measured_output(folder):
-    path = folder / TOY.name
-    before = nbformat.read(path, as_version=4)
-    course.refresh(folder=folder)
-    after = nbformat.read(path, as_version=4)
-    for cell in [*before.cells, *after.cells]:
-        if cell.get("id") in ("setup", "figure"):  # versions, pixels
-            cell.outputs = []
-    assert after == before
-
-
-@pytest.mark.lessons
-def test_a_lesson_that_fails_keeps_its_file(folder):
-    path = folder / TOY.name
-    add_code(path, "1 / 0")
-    before = path.read_bytes()
-    with pytest.raises(course.CourseError, match="99_toy was left as it was"):
-        course.refresh(folder=folder)
-    assert path.read_bytes() == before
-
-
-def test_tidy_leaves_only_lasting_metadata():
-    notebook = nbformat.read(TOY, as_version=4)
-    good = nbformat.from_dict(notebook)
-    notebook.metadata["widgets"] = {"state": {}}
-    notebook.cells[1].metadata["execution"] = {"iopub.execute_input": "12:00"}
-    notebook.cells[1].execution_count = 40
-    course.tidy(notebook)
-    assert notebook == good
-
-
-def test_the_stamp_follows_the_code_and_not_the_prose():
-    notebook = nbformat.read(TOY, as_version=4)
-    stamp = course.code_sha256(notebook)
-    notebook.cells[0].source += "\nMore prose."
-    assert course.code_sha256(notebook) == stamp
-    notebook.cells[1].source += "\n"
-    assert course.code_sha256(notebook) != stamp
