@@ -9,8 +9,9 @@ import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import active_children
 from pathlib import Path
 
 from ..errors import CourseError
@@ -127,6 +128,7 @@ def run_together(
     paths: list[Path], parameters: dict[str, str], out: Path, jobs: int
 ) -> list[Result]:
     """Run lessons in ``jobs`` processes, the longest first; return them in order."""
+    import psutil
     import torch
     from tqdm.auto import tqdm
 
@@ -141,13 +143,21 @@ def run_together(
         try:
             what = f"lessons, {jobs} at once"
             ended = [f.result() for f in tqdm(as_completed(pending), what, len(paths))]
+        except KeyboardInterrupt:
+            # nbclient takes Ctrl-C as meant for its kernel, and lessons would go on.
+            for worker in active_children():
+                with suppress(psutil.NoSuchProcess):
+                    for kernel in psutil.Process(worker.pid).children(recursive=True):
+                        kernel.kill()
+                worker.kill()
+            raise
         except BrokenExecutor as error:
             raise CourseError(
                 "a process that ran lessons died, often for lack of memory: run them "
                 "one after another, with `make course JOBS=1` or `--jobs 1`"
             ) from error
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
     results = {result.lesson: result for result in ended}
     return [results[path.stem] for path in paths]
 

@@ -1,10 +1,14 @@
 """The runner: what it writes, what it says, and how it fails."""
 
-import os
+import multiprocessing
 import shutil
+import signal
+import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import lesson_workers
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell
@@ -12,11 +16,6 @@ from nbformat.v4 import new_code_cell
 from ptlearn.course import runner as course
 
 TOY = Path(__file__).parents[1] / "fixtures" / "99_toy.ipynb"
-
-
-def die(*arguments, bar):
-    """Stand in for a lesson whose process the system kills."""
-    os._exit(9)
 
 
 @pytest.fixture
@@ -97,11 +96,25 @@ def test_each_lesson_at_once_has_a_core_and_its_memory(
     assert course.fitting_jobs("meta") == 1, "the memory of a GPU is not counted"
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_is_told_with_its_remedy(folder, tmp_path, monkeypatch):
     shutil.copy(folder / TOY.name, folder / "98_other.ipynb")
-    monkeypatch.setattr(course, "run_lesson", die)
+    monkeypatch.setattr(course, "run_lesson", lesson_workers.die)
     with pytest.raises(course.CourseError, match="lack of memory.*JOBS=1"):
         course.run_lessons(out=tmp_path / "out", folder=folder, jobs=2)
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_all_lessons_at_once(folder, tmp_path, monkeypatch):
+    shutil.copy(folder / TOY.name, folder / "98_other.ipynb")
+    monkeypatch.setattr(course, "run_lesson", lesson_workers.never_end)
+    main = threading.main_thread().ident
+    threading.Timer(4, signal.pthread_kill, [main, signal.SIGINT]).start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        course.run_lessons(out=tmp_path / "out", folder=folder, jobs=2)
+    assert time.monotonic() - began < 60
+    assert multiprocessing.active_children() == []
 
 
 def test_a_lesson_says_how_long_it_takes(tmp_path):
