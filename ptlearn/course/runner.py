@@ -102,7 +102,8 @@ def run_lessons(
         require_parameters(path, parameters)
     out = out or OUT
     out.mkdir(parents=True, exist_ok=True)
-    if jobs == 1 or len(paths) == 1:
+    jobs = min(jobs, len(paths))  # or the cores of those left out would idle
+    if jobs == 1:
         return [run_lesson(path, parameters, out) for path in paths]
     return run_together(paths, parameters, out, jobs)
 
@@ -135,6 +136,7 @@ def run_together(
     longest_first = sorted(paths, key=stated_minutes, reverse=True)
     threads = str(max(1, torch.get_num_threads() // jobs))
     share = os.environ.get("OMP_NUM_THREADS", threads)
+    others = active_children()
     with environment("OMP_NUM_THREADS", share), process_pool(jobs) as pool:
         pending = [
             pool.submit(run_lesson, path, parameters, out, bar=False)
@@ -145,7 +147,7 @@ def run_together(
             ended = [f.result() for f in tqdm(as_completed(pending), what, len(paths))]
         except KeyboardInterrupt:
             # nbclient takes Ctrl-C as meant for its kernel, and lessons would go on.
-            for worker in active_children():
+            for worker in set(active_children()) - set(others):
                 with suppress(psutil.NoSuchProcess):
                     for kernel in psutil.Process(worker.pid).children(recursive=True):
                         kernel.kill()
@@ -164,7 +166,8 @@ def run_together(
 
 def stated_minutes(path: Path) -> int:
     """Return how many minutes on two cores a lesson's first table says it takes."""
-    said = re.search(r"\| minutes on .*?\| (\d+) \|", path.read_text(), re.DOTALL)
+    text = path.read_text(encoding="utf-8")
+    said = re.search(r"\| minutes on .*?\| (\d+) \|", text, re.DOTALL)
     return int(said[1]) if said else 0
 
 
